@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/slabgate/slabgate/internal/metrics"
+)
+
+// Sink takes events. It never blocks its caller for longer than a local write
+// takes, and may be called by many goroutines.
+type Sink interface {
+	Write(Event)
+}
+
+// Discard is the sink of a configuration that names none.
+type Discard struct{}
+
+// Write forgets e.
+func (Discard) Write(Event) {}
+
+// Log is a sink of files. An event that can't be written is dropped and counted.
+type Log struct {
+	metrics *metrics.Metrics
+	now     func() time.Time
+
+	mu    sync.Mutex
+	files []*os.File
+	seq   uint64
+	line  []byte
+}
+
+// File names one file of a Log.
+type File struct {
+	Path string
+	Mode os.FileMode
+}
+
+// Open opens every file for appending, or none.
+func Open(files []File, m *metrics.Metrics, now func() time.Time) (*Log, error) {
+	l := &Log{metrics: m, now: now}
+	for _, f := range files {
+		file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, f.Mode)
+		if err != nil {
+			l.Close()
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+		l.files = append(l.files, file)
+	}
+	return l, nil
+}
+
+// Write appends e to every file, as one line in one write.
+func (l *Log) Write(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	e.Seq = l.seq
+	e.Time = l.now().UTC().Format(time.RFC3339Nano)
+	line, err := json.Marshal(e)
+	if err != nil {
+		l.metrics.AuditDrops.Add(1)
+		return
+	}
+	l.line = append(append(l.line[:0], line...), '\n')
+	for _, f := range l.files {
+		if n, err := f.Write(l.line); err != nil || n < len(l.line) {
+			l.metrics.AuditDrops.Add(1)
+		}
+	}
+}
+
+// Close closes every file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var first error
+	for _, f := range l.files {
+		if err := f.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	l.files = nil
+	return first
+}
+
+var _ io.Closer = (*Log)(nil)

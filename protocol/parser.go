@@ -1,0 +1,198 @@
+package protocol
+
+import (
+	"bytes"
+	"errors"
+)
+
+// ErrShort says that the buffer ends before the request does.
+var ErrShort = errors.New("protocol: request is not complete yet")
+
+// ErrBody says that a storage command's line is complete and its value is not.
+// The request that comes with it can be decided on; call [Parser.Refuse] to
+// have its value skipped, or Next again with more bytes.
+var ErrBody = errors.New("protocol: value is not complete yet")
+
+// DefaultMaxItem is memcached's default item size limit (-I) in bytes.
+const DefaultMaxItem = 1 << 20
+
+// swallowFactor bounds the refused data block a client is allowed to send, as a
+// multiple of the item size limit; a longer one ends the connection.
+const swallowFactor = 2
+
+// Parser frames and parses the requests of one client in the classic dialect.
+// It is fed from a buffer it does not own and keeps no bytes. The zero Parser
+// is ready to use.
+type Parser struct {
+	MaxItem int // item size limit of the memcached behind, in bytes; 0 is DefaultMaxItem
+
+	scanned int // bytes of the buffer known to hold no line end
+	skip    int // bytes of a refused data block still to come
+	closed  bool
+	tok     [][]byte // tokens of the line being parsed; reused
+	rows    []*Verb  // of the line's first word
+	dirty   bool     // the line holds a control byte
+	args    []byte   // backs Request.Args; reused
+	req     Request
+	refusal Refusal
+}
+
+// Next parses the request at the start of buf, and returns how many bytes it
+// took from it. The error is nil, [ErrShort], [ErrBody] or a *[Refusal]; with
+// ErrShort bytes of a refused data block may still have been taken, with
+// ErrBody the bytes of the line are not taken yet and come again.
+//
+// The request belongs to the parser and points into buf.
+func (p *Parser) Next(buf []byte) (*Request, int, error) {
+	skipped := min(p.skip, len(buf))
+	p.skip -= skipped
+	buf = buf[skipped:]
+	if p.closed || len(buf) == 0 {
+		return nil, skipped, ErrShort
+	}
+	end := bytes.IndexByte(buf[p.scanned:], '\n')
+	if end < 0 {
+		p.scanned = len(buf)
+		return nil, skipped, p.unfinished(buf)
+	}
+	end += p.scanned + 1
+	p.scanned = 0
+	if err := p.line(buf[:end]); err != nil {
+		return nil, skipped + end, err
+	}
+	if p.req.Verb.canon.fields&hasValue == 0 {
+		return &p.req, skipped + end, nil
+	}
+	n, err := p.value(buf, end)
+	return &p.req, skipped + n, err
+}
+
+// Refuse says that the request Next returned with [ErrBody] is not wanted: its
+// line, and its value as it comes, are skipped. It returns the bytes of buf
+// that are taken now.
+func (p *Parser) Refuse(buf []byte) int {
+	p.scanned = 0
+	n := bytes.IndexByte(buf, '\n') + 1 + p.req.size + len(crlf)
+	taken := min(n, len(buf))
+	p.skip = n - taken
+	return taken
+}
+
+// Owes reports whether the client is in the middle of a data block that is
+// being skipped.
+func (p *Parser) Owes() bool { return p.skip > 0 }
+
+// unfinished judges a line whose end has not come.
+func (p *Parser) unfinished(buf []byte) error {
+	limit := MaxLine
+	if isGet(buf) {
+		limit = MaxGetLine
+	}
+	if len(buf) < limit {
+		return ErrShort
+	}
+	return p.refuse(lineTooLong, closing)
+}
+
+// line parses one whole line, terminator included, into p.req.
+func (p *Parser) line(raw []byte) error {
+	line := bytes.TrimSuffix(raw[:len(raw)-1], []byte("\r"))
+	p.req = Request{Keys: p.req.Keys[:0]}
+	if len(raw) > MaxLine && (!isGet(raw) || len(raw) > MaxGetLine) {
+		return p.refuse(lineTooLong, closing)
+	}
+	p.split(line)
+	if len(p.tok) == 0 || line[0] == ' ' {
+		return p.refuse(lineError, 0)
+	}
+	p.rows = byWord[string(p.tok[0])]
+	if p.rows == nil {
+		return p.unknown()
+	}
+	p.req.Verb = p.rows[0]
+	p.dirty = hasControl(line)
+	if p.dirty && !p.req.Verb.takesBody() {
+		return p.refuse(lineBadFormat, 0)
+	}
+	return p.req.Verb.parse(p)
+}
+
+// split cuts line into tokens at runs of spaces.
+func (p *Parser) split(line []byte) {
+	p.tok = p.tok[:0]
+	for len(line) > 0 {
+		end := bytes.IndexByte(line, ' ')
+		if end < 0 {
+			end = len(line)
+		}
+		if end > 0 {
+			p.tok = append(p.tok, line[:end])
+		}
+		line = line[min(end+1, len(line)):]
+	}
+}
+
+// unknown answers a word that is in no row. A line that ends like an HTTP
+// request comes from a web client that was lured here: it gets no answer.
+func (p *Parser) unknown() error {
+	if bytes.HasPrefix(p.tok[len(p.tok)-1], []byte("HTTP/")) {
+		return p.refuse("", closing)
+	}
+	return p.refuse(lineError, 0)
+}
+
+// value takes the data block that follows the line of a storage command, which
+// ends at head.
+func (p *Parser) value(buf []byte, head int) (int, error) {
+	end := head + p.req.size
+	if len(buf) < end+len(crlf) {
+		return 0, ErrBody
+	}
+	if string(buf[end:end+len(crlf)]) != crlf {
+		return head, p.refuse(lineBadChunk, closing)
+	}
+	p.req.Value = buf[head:end]
+	return end + len(crlf), nil
+}
+
+// closing as the skip of a refusal ends the connection instead.
+const closing = -1
+
+// refuse makes the parser's one refusal. The next skip bytes are taken from the
+// client unread; closing means they can't be known.
+func (p *Parser) refuse(reply string, skip int) error {
+	p.closed = p.closed || skip == closing
+	p.skip = max(skip, 0)
+	p.refusal = Refusal{Reply: reply, Close: p.closed}
+	return &p.refusal
+}
+
+// refuseBody refuses a storage command whose data block is size bytes long. In
+// silence, if the client asked for no reply and can go on without one.
+func (p *Parser) refuseBody(reply string, size int) error {
+	skip := size + len(crlf)
+	if skip > swallowFactor*p.maxItem() {
+		skip = closing
+	} else if p.req.NoReply {
+		reply = ""
+	}
+	return p.refuse(reply, skip)
+}
+
+func (p *Parser) maxItem() int {
+	if p.MaxItem == 0 {
+		return DefaultMaxItem
+	}
+	return p.MaxItem
+}
+
+// isGet reports whether a line, or the start of one, is a retrieval, which may
+// be longer than other lines.
+func isGet(line []byte) bool {
+	for _, word := range [...]string{"get ", "gets ", "gat ", "gats "} {
+		if len(line) >= len(word) && string(line[:len(word)]) == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,160 @@
+package protocol
+
+import "bytes"
+
+// ParseClassic is [ParseMeta] for memcached older than the meta dialect. Its
+// replies carry no opaque: a value proves itself by its key, and everything
+// else only by being the sole reply that is owed, so nothing may be pipelined.
+func ParseClassic(buf []byte, c *Command, _ uint64, r *Reply) (int, error) {
+	line, n, err := replyLine(buf)
+	if err != nil {
+		return 0, err
+	}
+	*r = Reply{}
+	if c.wantsValue() && c.Verb.canon.word == "mg" {
+		return n, r.classicItem(line, c)
+	}
+	if c.Verb.canon.word == "ma" && isNumber(line) {
+		// The line is the value: it has no head of its own.
+		*r = Reply{Status: StatusValue, Size: len(line), Trailer: crlf}
+		return 0, nil
+	}
+	for status, answer := range c.Verb.answers {
+		if answer != "" && answer[:len(answer)-2] == string(line) {
+			r.Status = Status(status)
+			return n, nil
+		}
+	}
+	return n, r.errorLine(line, c)
+}
+
+// classicItem reads VALUE <key> <flags> <bytes> [<cas unique>], or END.
+func (r *Reply) classicItem(line []byte, c *Command) error {
+	if string(line) == "END" {
+		r.Status = StatusMiss
+		return nil
+	}
+	rest, ok := bytes.CutPrefix(line, []byte("VALUE "))
+	if !ok {
+		return r.errorLine(line, c)
+	}
+	if rest, ok = bytes.CutPrefix(rest, c.Key); !ok || len(rest) == 0 || rest[0] != ' ' {
+		return errReplyOwner
+	}
+	tok := bytes.Split(rest[1:], []byte(" "))
+	if c.wants('c') != (len(tok) == 3) || len(tok) < 2 || len(tok) > 3 {
+		return errReplyLine
+	}
+	flags, okFlags := parseUint(tok[0], maxU32)
+	size, okSize := parseUint(tok[1], maxU31-2)
+	if ok = okFlags && okSize; ok && len(tok) == 3 {
+		r.CAS, ok = parseUint(tok[2], maxU64)
+	}
+	if !ok {
+		return errReplyLine
+	}
+	r.Status, r.Flags, r.Size, r.Trailer = StatusValue, uint32(flags), int(size), crlf+lineEnd
+	return nil
+}
+
+// isNumber reports whether line is a number as incr and decr answer it.
+func isNumber(line []byte) bool {
+	_, ok := parseUint(line, maxU64)
+	return ok
+}
+
+// lineGrammar judges one line of a reply to a command about no key: whether it
+// may be passed on, and whether it is the last.
+type lineGrammar func(line []byte) (last bool, ok bool)
+
+// statLines: STAT <name> <value> lines, then END; or one error line.
+func statLines(line []byte) (last, ok bool) {
+	if string(line) == "END" || string(line) == "ERROR" {
+		return true, true
+	}
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	switch string(word) {
+	case "STAT":
+		return false, len(rest) > 0
+	case "CLIENT_ERROR", "SERVER_ERROR":
+		return true, true
+	}
+	return false, false
+}
+
+// settled are the first words of one-line replies to administrative commands.
+var settled = map[string]bool{
+	"OK": true, "RESET": true, "ERROR": true, "CLIENT_ERROR": true, "SERVER_ERROR": true,
+	"BUSY": true, "BADCLASS": true, "NOSPARE": true, "NOTFULL": true, "UNSAFE": true, "SAME": true,
+	"NOTSTARTED": true, "MEMLIMIT_TOO_SMALL": true, "MEMLIMIT_ADJUST_FAILED": true,
+}
+
+// oneLine: a single line.
+func oneLine(line []byte) (last, ok bool) {
+	word, _, _ := bytes.Cut(line, []byte(" "))
+	return true, settled[string(word)]
+}
+
+// ParseKeyless reads one line of memcached's reply to a command about no key.
+// It returns the line with its terminator, which may be passed on as it is, and
+// whether it is the last. An error means the connection can't be trusted any
+// more; [ErrShort] that the line is not complete.
+func ParseKeyless(buf []byte, v *Verb) (line []byte, last bool, err error) {
+	line, n, err := replyLine(buf)
+	if err != nil {
+		return nil, false, err
+	}
+	last, ok := v.grammar(line)
+	if !ok || hasControl(line) {
+		return nil, false, errReplyKind
+	}
+	return buf[:n], last, nil
+}
+
+// ParseVersion reads the answer to version.
+func ParseVersion(buf []byte) (version string, n int, err error) {
+	line, n, err := replyLine(buf)
+	if err != nil {
+		return "", 0, err
+	}
+	rest, ok := bytes.CutPrefix(line, []byte("VERSION "))
+	if !ok || len(rest) == 0 || len(rest) > 64 || hasControl(rest) {
+		return "", 0, errReplyKind
+	}
+	return string(rest), n, nil
+}
+
+// firstMeta is the first memcached whose meta dialect has everything that a
+// canonical command and its proof need: 1.6.18 (doc/protocol.txt).
+var firstMeta = [3]uint64{1, 6, 18}
+
+// SpeaksMeta reports whether a memcached of that version speaks the meta dialect
+// that [AppendMeta] writes. What follows the third number is a build's own.
+func SpeaksMeta(version string) bool {
+	parts := bytes.SplitN([]byte(version), []byte("."), 3)
+	if len(parts) != 3 {
+		return false
+	}
+	end := 0
+	for end < len(parts[2]) && parts[2][end] >= '0' && parts[2][end] <= '9' {
+		end++
+	}
+	parts[2] = parts[2][:end]
+	for i, first := range firstMeta {
+		v, ok := parseUint(parts[i], maxU32)
+		if !ok || v != first {
+			return ok && v > first
+		}
+	}
+	return true
+}
+
+// ParseStat reads "STAT <name> <value>".
+func ParseStat(line []byte) (name, value []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("STAT "))
+	if !ok {
+		return nil, nil, false
+	}
+	name, value, ok = bytes.Cut(rest, []byte(" "))
+	return name, value, ok
+}

@@ -1,0 +1,61 @@
+package protocol
+
+// What clients are told, in memcached's own words where it has them.
+const (
+	crlf = "\r\n"
+
+	lineEnd       = "END\r\n"
+	lineStored    = "STORED\r\n"
+	lineNotStored = "NOT_STORED\r\n"
+	lineExists    = "EXISTS\r\n"
+	lineNotFound  = "NOT_FOUND\r\n"
+	lineDeleted   = "DELETED\r\n"
+	lineTouched   = "TOUCHED\r\n"
+	lineMN        = "MN\r\n"
+
+	lineError      = "ERROR\r\n"
+	lineBadFormat  = "CLIENT_ERROR bad command line format\r\n"
+	lineBadChunk   = "CLIENT_ERROR bad data chunk\r\n"
+	lineBadExptime = "CLIENT_ERROR invalid exptime argument\r\n"
+	lineBadDelta   = "CLIENT_ERROR invalid numeric delta argument\r\n"
+	lineNonNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+	lineTooLong    = "CLIENT_ERROR line too long\r\n"
+	lineNotServed  = "CLIENT_ERROR command not supported\r\n"
+	lineTooLarge   = "SERVER_ERROR object too large for cache\r\n"
+	lineNoMemory   = "SERVER_ERROR out of memory storing object\r\n"
+)
+
+// Lines that other rooms have a reason to say.
+const (
+	Stored          = lineStored // a completed login
+	MN              = lineMN     // the answer to mn
+	AccessDenied    = "CLIENT_ERROR access denied\r\n"
+	Unauthenticated = "CLIENT_ERROR unauthenticated\r\n"
+	AuthFailed      = "CLIENT_ERROR authentication failure\r\n"
+	AuthBadToken    = "CLIENT_ERROR bad authentication token format\r\n"
+	AuthBadEnd      = "CLIENT_ERROR bad command line termination\r\n"
+	AuthBusy        = "SERVER_ERROR too many logins, try again\r\n"
+	UpstreamDown    = "SERVER_ERROR upstream unavailable\r\n"
+	UpstreamLost    = "SERVER_ERROR upstream connection lost\r\n"
+	UpstreamRefused = "SERVER_ERROR upstream refused\r\n"
+	ReplyTooLarge   = "SERVER_ERROR reply too large\r\n"
+	Overloaded      = "SERVER_ERROR too many connections\r\n"
+)
+
+// AppendVersion appends the answer to a version command.
+func AppendVersion(dst []byte, version string) []byte {
+	dst = append(dst, "VERSION "...)
+	dst = append(dst, version...)
+	return append(dst, crlf...)
+}
+
+// answers say what a client of the classic dialect reads for each status of a
+// reply. An empty one is a status memcached never gives that command.
+type answers [statusCount]string
+
+var (
+	storeAnswers  = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusExists: lineExists, StatusNotFound: lineNotFound, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
+	deleteAnswers = answers{StatusOK: lineDeleted, StatusNotFound: lineNotFound}
+	touchAnswers  = answers{StatusOK: lineTouched, StatusMiss: lineNotFound, StatusNotFound: lineNotFound}
+	arithAnswers  = answers{StatusNotFound: lineNotFound, StatusNonNumeric: lineNonNumeric, StatusNoMemory: lineNoMemory}
+)

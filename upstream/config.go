@@ -1,0 +1,31 @@
+package upstream
+
+import "time"
+
+// Config says how a memcached is reached.
+type Config struct {
+	Name           string
+	Address        string // "unix:/path" or a literal loopback "127.0.0.1:11211"
+	Unsafe         bool   // allows any other literal address
+	Dialect        string // auto, meta or classic
+	Shared         int    // connections that all clients share; 0 is one per core
+	PoolMin        int    // idle connections kept
+	PoolMax        int    // connections in all
+	ConnectTimeout time.Duration
+	RequestTimeout time.Duration
+	BackoffMin     time.Duration
+	BackoffMax     time.Duration
+}
+
+// Default is the configuration of an upstream that only names its address.
+func Default() Config {
+	return Config{
+		Dialect:        "auto",
+		PoolMin:        2,
+		PoolMax:        64,
+		ConnectTimeout: 250 * time.Millisecond,
+		RequestTimeout: time.Second,
+		BackoffMin:     5 * time.Millisecond,
+		BackoffMax:     50 * time.Millisecond,
+	}
+}

@@ -1,0 +1,174 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/protocol"
+)
+
+// errBackingOff says that a dial failed so recently that none is made.
+var errBackingOff = errors.New("upstream: waiting before the next dial")
+
+// handshakeLines bounds the answer to stats settings.
+const handshakeLines = 512
+
+// gate spaces out dials to a memcached that is down: after each failure nobody
+// dials for a while, twice as long each time up to a bound, and not quite the
+// same time for everybody.
+type gate struct {
+	min, max time.Duration
+
+	mu    sync.Mutex
+	until time.Time
+	wait  time.Duration
+}
+
+func (g *gate) open(now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !now.Before(g.until)
+}
+
+// failed closes the gate for a while and reports whether it was the first
+// failure after a success.
+func (g *gate) failed(now time.Time) (first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first = g.wait == 0
+	g.wait = min(max(2*g.wait, g.min), g.max)
+	g.until = now.Add(g.wait/2 + rand.N(g.wait/2+1))
+	return first
+}
+
+// succeeded opens the gate and reports whether it was the first success.
+func (g *gate) succeeded() (first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first = g.wait != 0
+	g.wait, g.until = 0, time.Time{}
+	return first
+}
+
+// dial makes a connection that has proven to speak with a memcached of a
+// dialect that the configuration takes.
+func (p *Pool) dial() (*conn, error) {
+	now := time.Now()
+	if !p.gate.open(now) {
+		return nil, errBackingOff
+	}
+	c, err := p.connect(now)
+	if err != nil {
+		p.metrics.DialFails.Add(1)
+		if p.gate.failed(time.Now()) {
+			p.log.Warn("server down", zap.String("upstream", p.cfg.Name), zap.String("address", p.cfg.Address), zap.Error(err))
+		}
+		return nil, err
+	}
+	p.metrics.Dials.Add(1)
+	info := c.info
+	if old := p.info.Swap(&info); p.gate.succeeded() || old == nil || *old != info {
+		p.log.Info("server up", zap.String("upstream", p.cfg.Name), zap.String("address", p.cfg.Address),
+			zap.String("version", info.Version), zap.Bool("meta", info.Meta), zap.Int("item_size_max", info.MaxItem))
+	}
+	return c, nil
+}
+
+// connect dials and shakes hands.
+func (p *Pool) connect(now time.Time) (*conn, error) {
+	network, address := "tcp", p.cfg.Address
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	nc, err := net.DialTimeout(network, address, p.cfg.ConnectTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	c := &conn{
+		Conn: nc, seq: rand.Uint64(), lastUse: now,
+		rbuf: make([]byte, readSize), wbuf: make([]byte, 0, writeSize),
+	}
+	nc.SetDeadline(now.Add(p.cfg.ConnectTimeout))
+	if err := c.shakeHands(p.cfg.Dialect); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("upstream: handshake: %w", err)
+	}
+	return c, nil
+}
+
+// shakeHands asks for the version and the item size limit. A memcached that is
+// full says so before it is asked, which is no answer to version.
+func (c *conn) shakeHands(dialect string) error {
+	version, err := c.askVersion()
+	if err != nil {
+		return err
+	}
+	c.info = Info{Version: version, MaxItem: protocol.DefaultMaxItem}
+	c.info.Meta = dialect != "classic" && protocol.SpeaksMeta(version)
+	if dialect == "meta" && !c.info.Meta {
+		return fmt.Errorf("version %q does not speak the meta dialect", version)
+	}
+	return c.askSettings()
+}
+
+func (c *conn) askVersion() (string, error) {
+	c.wbuf = append(c.wbuf, "version\r\n"...)
+	if err := c.send(); err != nil {
+		return "", err
+	}
+	for {
+		version, n, err := protocol.ParseVersion(c.rbuf[c.r:c.w])
+		c.r += n
+		if err != protocol.ErrShort {
+			return version, err
+		}
+		if err := c.fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// askSettings reads the item size limit from stats settings.
+func (c *conn) askSettings() error {
+	c.wbuf = append(c.wbuf, "stats settings\r\n"...)
+	if err := c.send(); err != nil {
+		return err
+	}
+	verb := protocol.ByGrant("stats")[0]
+	for range handshakeLines {
+		line, last, err := c.keylessLine(verb)
+		if err != nil || last {
+			return err
+		}
+		name, value, ok := protocol.ParseStat(line)
+		if ok && string(name) == "item_size_max" {
+			if n, err := strconv.Atoi(string(value)); err == nil && n > 0 {
+				c.info.MaxItem = n
+			}
+		}
+	}
+	return errors.New("too many settings")
+}
+
+// keylessLine reads one line of the reply to a command about no key. The line is
+// valid until the next read.
+func (c *conn) keylessLine(v *protocol.Verb) ([]byte, bool, error) {
+	for {
+		line, last, err := protocol.ParseKeyless(c.rbuf[c.r:c.w], v)
+		c.r += len(line)
+		if err != protocol.ErrShort {
+			return line, last, err
+		}
+		if err := c.fill(); err != nil {
+			return nil, false, err
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/protocol"
+)
+
+// errSink marks an error of the receiver of a streamed value, not of memcached.
+var errSink = errors.New("upstream: receiver of the value gave up")
+
+// errBusy says that every connection of the pool is leased.
+var errBusy = errors.New("upstream: every connection is in use")
+
+// maxKeyless bounds the reply to a command about no key, in bytes.
+const maxKeyless = 1 << 20
+
+// Pool is every connection to one memcached. Its methods may be called by many
+// goroutines.
+type Pool struct {
+	cfg     Config
+	log     *zap.Logger
+	metrics *metrics.Metrics
+	gate    gate
+	info    atomic.Pointer[Info]
+	lanes   []*lane
+	slots   chan struct{} // one for each connection that may be leased
+	next    atomic.Uint32 // lane of the next client
+
+	mu     sync.Mutex
+	idle   []*conn // leased connections that came back, the last one last
+	closed bool
+}
+
+// New returns a pool that has no connection yet.
+func New(cfg Config, log *zap.Logger, m *metrics.Metrics) *Pool {
+	p := &Pool{cfg: cfg, log: log, metrics: m, gate: gate{min: cfg.BackoffMin, max: cfg.BackoffMax}}
+	shared := cfg.Shared
+	if shared == 0 {
+		shared = runtime.GOMAXPROCS(0)
+	}
+	shared = max(1, min(shared, cfg.PoolMax-1))
+	for range shared {
+		p.lanes = append(p.lanes, &lane{pool: p})
+	}
+	p.slots = make(chan struct{}, max(1, cfg.PoolMax-shared))
+	return p
+}
+
+// Info returns what the newest connection learned of memcached, and whether
+// there has been one.
+func (p *Pool) Info() (Info, bool) {
+	if i := p.info.Load(); i != nil {
+		return *i, true
+	}
+	return Info{MaxItem: protocol.DefaultMaxItem}, false
+}
+
+// Lane is a client's place in the pool: its small commands all take the same
+// shared connection, so that they stay in order.
+type Lane struct{ lane *lane }
+
+// Lane assigns one.
+func (p *Pool) Lane() Lane {
+	return Lane{p.lanes[int(p.next.Add(1))%len(p.lanes)]}
+}
+
+// Do carries out the commands of b in order, on the shared connection. Every
+// value must be at most [BulkValue] bytes. When it returns, each call has a
+// reply, and b is the caller's again.
+func (l Lane) Do(b *Batch) {
+	if len(b.Calls) > 0 {
+		l.lane.do(b)
+	}
+}
+
+// Check makes a connection, or takes one, and gives it back: memcached answers,
+// or the error says why not.
+func (p *Pool) Check(ctx context.Context) error {
+	c, err := p.lease(ctx)
+	if err == nil {
+		p.release(c)
+	}
+	return err
+}
+
+// Receiver takes a streamed reply.
+type Receiver interface {
+	// Head is called once, before any of the value. An error ends the stream.
+	Head(r *protocol.Reply) error
+	// Chunk is called with each piece of the value, valid during the call.
+	Chunk(piece []byte) error
+}
+
+// Stream carries out one command alone, on a leased connection, and hands its
+// reply to rcv as it comes. The error is nil if rcv saw a whole reply, made up
+// by the pool if memcached gave none; otherwise the value broke off, or rcv
+// returned an error.
+func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) error {
+	c, err := p.lease(ctx)
+	if err != nil {
+		return rcv.Head(&protocol.Reply{Status: protocol.StatusDown})
+	}
+	var r protocol.Reply
+	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	opaque := c.compose(cmd)
+	if err = c.send(); err == nil {
+		err = c.head(cmd, opaque, &r)
+	}
+	if err != nil {
+		p.destroy(c, err)
+		return rcv.Head(&protocol.Reply{Status: protocol.StatusLost})
+	}
+	err = p.streamValue(c, &r, rcv)
+	if err != nil {
+		p.destroy(c, err)
+		return err
+	}
+	p.release(c)
+	return nil
+}
+
+// streamValue hands the value over piece by piece. memcached is given the
+// request timeout for each piece; what the client takes for it is not counted.
+func (p *Pool) streamValue(c *conn, r *protocol.Reply, rcv Receiver) error {
+	if err := rcv.Head(r); err != nil {
+		return fmt.Errorf("%w: %w", errSink, err)
+	}
+	if r.Status != protocol.StatusValue {
+		return nil
+	}
+	return c.chunks(r, func(piece []byte) error {
+		if err := rcv.Chunk(piece); err != nil {
+			return fmt.Errorf("%w: %w", errSink, err)
+		}
+		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+		return nil
+	})
+}
+
+// Keyless carries out a command about no key, on a connection on which nothing
+// else is going on, and returns its reply, line by line as memcached ended them.
+func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
+	c, err := p.lease(ctx)
+	if err != nil {
+		return nil, protocol.StatusDown
+	}
+	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	c.wbuf = protocol.AppendKeyless(c.wbuf, r)
+	reply, err := c.keyless(r.Verb)
+	if err != nil {
+		p.destroy(c, err)
+		return nil, protocol.StatusLost
+	}
+	p.release(c)
+	return reply, protocol.StatusOK
+}
+
+// keyless sends what was composed and collects the lines of the reply.
+func (c *conn) keyless(v *protocol.Verb) (reply []byte, err error) {
+	if err := c.send(); err != nil {
+		return nil, err
+	}
+	for len(reply) < maxKeyless {
+		line, last, err := c.keylessLine(v)
+		if err != nil {
+			return nil, err
+		}
+		reply = append(reply, line...)
+		if last {
+			return reply, nil
+		}
+	}
+	return nil, errors.New("upstream: reply is too long")
+}
+
+// lease takes an idle connection, or makes one. It waits for at most the connect
+// timeout if every one is in use.
+func (p *Pool) lease(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
+	defer cancel()
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+	for c := p.popIdle(); c != nil; c = p.popIdle() {
+		err := c.idle(time.Now())
+		if err == nil {
+			return c, nil
+		}
+		p.burn(c, err)
+	}
+	c, err := p.dial()
+	if err != nil {
+		<-p.slots
+	}
+	return c, err
+}
+
+func (p *Pool) popIdle() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle = p.idle[:last]
+	return c
+}
+
+// release gives back a leased connection on which nothing is owed.
+func (p *Pool) release(c *conn) {
+	c.lastUse = time.Now()
+	p.mu.Lock()
+	keep := !p.closed && len(p.idle) < p.cfg.PoolMin
+	if keep {
+		p.idle = append(p.idle, c)
+	}
+	p.mu.Unlock()
+	if !keep {
+		c.Close()
+	}
+	<-p.slots
+}
+
+// destroy gives up a leased connection on which err happened.
+func (p *Pool) destroy(c *conn, err error) {
+	p.burn(c, err)
+	<-p.slots
+}
+
+// burn closes a connection for good and counts why.
+func (p *Pool) burn(c *conn, err error) {
+	c.Close()
+	cause := burnOf(err)
+	p.metrics.Burns[cause].Add(1)
+	if ce := p.log.Check(zap.DebugLevel, "connection burnt"); ce != nil {
+		ce.Write(zap.String("upstream", p.cfg.Name), zap.Stringer("cause", cause), zap.Error(err))
+	}
+}
+
+// Close closes every connection. No client may use the pool any more.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.Close()
+	}
+	for _, l := range p.lanes {
+		l.close()
+	}
+}
