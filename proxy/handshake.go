@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/slabgate/slabgate/auth"
+)
+
+// maxHandshake bounds the bytes a client may send before its handshake is done:
+// without a bound, crypto/tls would hold several times as much for each.
+const maxHandshake = 32 << 10
+
+var errHandshakeBytes = errors.New("proxy: handshake is too long")
+
+// handshake ends the client's TLS, if its listener speaks TLS, and gathers what
+// that proves.
+func (s *session) handshake() error {
+	config := s.server.snapshot.Load().TLS[s.listener.Name]
+	if s.listener.Transport != "tls" {
+		return nil
+	}
+	if config == nil {
+		return errors.New("proxy: listener has no certificate")
+	}
+	raw := &meteredConn{Conn: s.conn, cpu: s.server.handshakes}
+	raw.left.Store(maxHandshake)
+	c := tls.Server(raw, config)
+	ctx, cancel := context.WithTimeout(context.Background(), s.server.Limits.HandshakeTimeout)
+	defer cancel()
+	s.server.handshakes.acquire()
+	err := c.HandshakeContext(ctx)
+	s.server.handshakes.release()
+	if err != nil {
+		s.server.Metrics.HandshakeFails.Add(1)
+		return err
+	}
+	raw.left.Store(-1)
+	s.setConn(c)
+	return s.takeCertificate(c)
+}
+
+// setConn puts TLS on top of the connection that a drain or a reload may close.
+func (s *session) setConn(c net.Conn) {
+	s.mu.Lock()
+	s.conn = c
+	s.mu.Unlock()
+	s.facts.TLS = true
+}
+
+// takeCertificate reads who the client's certificate says it is. A certificate
+// that says nothing usable is no reason to end: a login may still say it.
+func (s *session) takeCertificate(c *tls.Conn) error {
+	chains := c.ConnectionState().VerifiedChains
+	if len(chains) == 0 {
+		return nil
+	}
+	cert, err := auth.FromCertificate(chains[0][0], s.server.snapshot.Load().CNs[s.listener.Name])
+	if err != nil {
+		return err
+	}
+	for _, issuer := range chains[0] {
+		if issuer.NotAfter.Before(cert.NotAfter) {
+			cert.NotAfter = issuer.NotAfter
+		}
+	}
+	s.facts.Cert = cert
+	return nil
+}
+
+// tokens bounds how many goroutines do something at once.
+type tokens chan struct{}
+
+// newHandshakeTokens lets half the cores shake hands, so that a flood of new
+// clients can't keep the others from being served.
+func newHandshakeTokens() tokens { return make(tokens, max(1, runtime.GOMAXPROCS(0)/2)) }
+
+func (t tokens) acquire() { t <- struct{}{} }
+func (t tokens) release() { <-t }
+
+// meteredConn is a client's connection during its handshake. Bytes count
+// against a budget, and waiting for them gives up the token that is held for
+// computing.
+type meteredConn struct {
+	net.Conn
+	left atomic.Int64 // bytes still allowed; negative once the handshake is done
+	cpu  tokens
+}
+
+func (m *meteredConn) Read(b []byte) (int, error) {
+	left := m.left.Load()
+	if left < 0 {
+		return m.Conn.Read(b)
+	}
+	if left == 0 {
+		return 0, errHandshakeBytes
+	}
+	m.cpu.release()
+	defer m.cpu.acquire()
+	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
+	m.left.Store(left - int64(n))
+	return n, err
+}

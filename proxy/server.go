@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/upstream"
+)
+
+// Server serves clients. Fill in the exported fields, then call Swap, then Serve.
+type Server struct {
+	Pool     *upstream.Pool
+	Verifier *auth.Verifier
+	Limits   Limits
+	Log      *zap.Logger
+	Metrics  *metrics.Metrics
+	Audit    audit.Sink
+	Clock    func() time.Time // wall clock of certificates and expiries; nil is time.Now
+
+	snapshot   atomic.Pointer[Snapshot]
+	handshakes tokens
+	admission  admission
+	stop       chan struct{} // closed when no more clients are taken
+
+	mu        sync.Mutex
+	sessions  map[*session]struct{}
+	listeners []*Listener
+	draining  bool
+	wg        sync.WaitGroup // accept loops and sessions
+}
+
+var errStopped = errors.New("proxy: server was stopped")
+
+func (s *Server) now() time.Time {
+	if s.Clock != nil {
+		return s.Clock()
+	}
+	return time.Now()
+}
+
+// Swap puts a snapshot into force, for new clients and for those that are here.
+// One that the new snapshot knows no more is closed at once.
+func (s *Server) Swap(snap *Snapshot) {
+	s.snapshot.Store(snap)
+	if s.Verifier != nil && snap.Users != nil {
+		s.Verifier.Swap(snap.Users)
+	}
+	for _, c := range s.all() {
+		c.recheck(snap)
+	}
+}
+
+// all returns the sessions of this moment.
+func (s *Server) all() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*session, 0, len(s.sessions))
+	for c := range s.sessions {
+		list = append(list, c)
+	}
+	return list
+}
+
+// identify resolves what a client has proven by a snapshot: its policy, and, if
+// it logged in, its users.
+func (s *Server) identify(snap *Snapshot, f *auth.Facts) (*policy.Identity, auth.Source, error) {
+	if f.Login != nil && !snap.Users.Honours(f.Login, s.now()) {
+		return nil, "", auth.ErrDenied
+	}
+	return snap.Policy.Identify(*f)
+}
+
+// Serve accepts clients on every listener until Shutdown or Close, and returns
+// when the last of them is gone. It closes the listeners.
+func (s *Server) Serve(listeners []*Listener) error {
+	s.mu.Lock()
+	if s.draining {
+		s.mu.Unlock()
+		return errStopped
+	}
+	s.handshakes = newHandshakeTokens()
+	s.stop = make(chan struct{})
+	s.sessions = make(map[*session]struct{})
+	s.listeners = listeners
+	for _, l := range listeners {
+		s.wg.Add(1)
+		go s.acceptLoop(l)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
+
+// acceptLoop takes the clients of one listener.
+func (s *Server) acceptLoop(l *Listener) {
+	defer s.wg.Done()
+	for {
+		c, err := l.accept(s.stop)
+		if err != nil {
+			return
+		}
+		s.Metrics.Accepted.Add(1)
+		if !s.start(l, c) {
+			c.Close()
+			l.done()
+		}
+	}
+}
+
+// start gives a client a session and a goroutine, if it may have one.
+func (s *Server) start(l *Listener, c net.Conn) bool {
+	n := &session{server: s, listener: l, conn: c, started: time.Now()}
+	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
+	if !s.admission.enter(n.facts.Addr, &s.Limits) {
+		s.Metrics.Refused.Add(1)
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		s.admission.leave(n.facts.Addr)
+		return false
+	}
+	s.sessions[n] = struct{}{}
+	s.wg.Add(1)
+	s.Metrics.Sessions.Add(1)
+	go s.serveSession(n)
+	return true
+}
+
+// addrOf is a client's address; invalid for a unix socket.
+func addrOf(c net.Conn) netip.Addr {
+	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// serveSession is a session's goroutine.
+func (s *Server) serveSession(n *session) {
+	defer s.wg.Done()
+	err := n.run()
+	n.close()
+	s.mu.Lock()
+	delete(s.sessions, n)
+	s.mu.Unlock()
+	if !n.known {
+		s.admission.leave(n.facts.Addr)
+	}
+	n.listener.done()
+	s.Metrics.Sessions.Add(-1)
+	n.finish(err)
+}
+
+// Shutdown takes no more clients, lets each of those that are here finish what
+// it asked, and returns when all are gone. When ctx is done, the rest are cut
+// off and its error is returned.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopAccepting()
+	for _, n := range s.all() {
+		n.drain()
+	}
+	stop := context.AfterFunc(ctx, s.cutOff)
+	defer stop()
+	s.wg.Wait()
+	return ctx.Err()
+}
+
+func (s *Server) stopAccepting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return
+	}
+	s.draining = true
+	if s.stop == nil {
+		return
+	}
+	close(s.stop)
+	for _, l := range s.listeners {
+		l.Close()
+	}
+}
+
+// cutOff closes every client's connection.
+func (s *Server) cutOff() {
+	for _, n := range s.all() {
+		n.close()
+	}
+}

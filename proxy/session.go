@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/protocol"
+	"github.com/slabgate/slabgate/upstream"
+)
+
+// session is one client. Its goroutine owns everything but what mu guards.
+type session struct {
+	server   *Server
+	listener *Listener
+	started  time.Time
+	conn     net.Conn // inside TLS, if there is any
+	facts    auth.Facts
+	source   auth.Source
+	snap     *Snapshot
+	x        *exchange
+	lane     upstream.Lane
+	large    int // turns for which every reply is streamed
+
+	in   []byte // in[r:w] is read from the client and not used
+	r, w int
+
+	partial time.Time // when the request that is being read began; zero if none is
+	counts  counts
+	denials denials
+
+	mu       sync.Mutex
+	known    bool // facts are complete: a reload may look at them
+	draining bool // the session ends as soon as nothing is owed
+	revoked  bool
+}
+
+// counts are what the session's one log line says.
+type counts struct {
+	requests, malformed, denied, wouldDeny, upstreamFailed int64
+}
+
+// run is the session's whole life after accept. It returns why it ended.
+func (s *session) run() (err error) {
+	defer s.recover(&err)
+	if err := s.handshake(); err != nil {
+		return ended(EndHandshake, err)
+	}
+	s.in = make([]byte, minInput)
+	if err := s.authenticate(); err != nil {
+		return err
+	}
+	s.lane = s.server.Pool.Lane()
+	if err := s.relay(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// recover turns a panic into the end of this one session. In a right program it
+// finds none; there is no state a session could leave behind for another.
+func (s *session) recover(err *error) {
+	if r := recover(); r != nil {
+		s.server.Metrics.Panics.Add(1)
+		s.server.Log.Error("session ended", zap.String("end", string(EndBug)), zap.Any("panic", r), zap.Stack("stack"))
+		*err = ended(EndBug, nil)
+	}
+}
+
+// settled says who the client is. From here on a reload may find it revoked.
+func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Source) {
+	s.mu.Lock()
+	s.known = true
+	s.mu.Unlock()
+	s.snap, s.source = snap, source
+	s.x = newExchange(&s.server.Limits, s)
+	s.x.identity = id
+	s.server.admission.leave(s.facts.Addr)
+}
+
+// await sets how long the next read may take. Once the session is draining and
+// nothing is owed, there is no next read.
+func (s *session) await(inRequest bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining && !inRequest {
+		return ended(EndDrain, nil)
+	}
+	s.conn.SetReadDeadline(s.deadline(inRequest))
+	return nil
+}
+
+// deadline is when a read gives up. The zero time is never.
+func (s *session) deadline(inRequest bool) (at time.Time) {
+	now := time.Now()
+	switch {
+	case !inRequest:
+		s.partial = time.Time{}
+		if s.server.Limits.IdleTimeout > 0 {
+			at = now.Add(s.server.Limits.IdleTimeout)
+		}
+	case s.partial.IsZero():
+		s.partial = now
+		fallthrough
+	default:
+		at = s.partial.Add(s.server.Limits.RequestTimeout)
+	}
+	if c := s.facts.Cert; c != nil && (at.IsZero() || c.NotAfter.Before(at)) {
+		at = c.NotAfter
+	}
+	return at
+}
+
+// readError tells why a read ended the session.
+func (s *session) readError(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.revoked:
+		return ended(EndRevoked, err)
+	case s.draining:
+		return ended(EndDrain, err)
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return ended(EndClient, err)
+	case s.facts.Cert != nil && !s.server.now().Before(s.facts.Cert.NotAfter):
+		return ended(EndExpired, err)
+	case s.partial.IsZero():
+		return ended(EndIdle, err)
+	}
+	return ended(EndSlow, err)
+}
+
+// drain lets the session end at its next reply boundary. One that waits for a
+// request is woken.
+func (s *session) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	if s.partial.IsZero() {
+		s.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// recheck ends the session if snap knows its client no more.
+func (s *session) recheck(snap *Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.known {
+		return
+	}
+	if _, _, err := s.server.identify(snap, &s.facts); err != nil {
+		s.revoked = true
+		s.conn.Close()
+	}
+}
+
+// close ends the session from outside, whatever it is doing.
+func (s *session) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn.Close()
+}
+
+// observe counts, and writes down what an auditor has to know.
+func (s *session) observe(e event, req *protocol.Request, d policy.Decision) {
+	m := s.server.Metrics
+	switch e {
+	case evRequest:
+		s.counts.requests++
+		m.Requests.Add(1)
+	case evMalformed:
+		s.counts.malformed++
+		m.Malformed.Add(1)
+	case evUpstreamFailed:
+		s.counts.upstreamFailed++
+		m.UpstreamFails.Add(1)
+	case evDenied:
+		s.observeDenial(req, d)
+	}
+}
+
+// peer is the client's address as logs and audit write it.
+func (s *session) peer() string {
+	if !s.facts.Addr.IsValid() {
+		return "unix"
+	}
+	return s.conn.RemoteAddr().String()
+}
+
+// finish writes the session's one line, and what is left to audit.
+func (s *session) finish(err error) {
+	s.summarise()
+	name := ""
+	if s.x != nil {
+		name = s.x.identity.Name
+	}
+	end := endOf(err)
+	if end == EndRevoked {
+		s.writeEvent(audit.Event{Kind: audit.Revoke, Identity: name})
+	}
+	s.server.Log.Info("session ended",
+		zap.String("client", s.peer()),
+		zap.String("listener", s.listener.Name),
+		zap.String("identity", name),
+		zap.String("source", string(s.source)),
+		zap.String("end", string(end)),
+		zap.Int64("requests", s.counts.requests),
+		zap.Int64("malformed", s.counts.malformed),
+		zap.Int64("denied", s.counts.denied),
+		zap.Int64("would_deny", s.counts.wouldDeny),
+		zap.Int64("upstream_failed", s.counts.upstreamFailed),
+		zap.Duration("lasted", time.Since(s.started)),
+		zap.NamedError("cause", cause(err)))
+}
+
+// cause is what lies behind an end, if anything does.
+func cause(err error) error {
+	var e *endError
+	if errors.As(err, &e) {
+		return e.cause
+	}
+	return err
+}

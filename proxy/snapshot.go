@@ -1,0 +1,18 @@
+package proxy
+
+import (
+	"crypto/tls"
+
+	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/policy"
+)
+
+// Snapshot is everything that a reload replaces, as one whole. It is never
+// changed once it is in use.
+type Snapshot struct {
+	Policy *policy.Policy
+	Users  *auth.Users            // nil if there are no logins
+	TLS    map[string]*tls.Config // by listener name; absent for plaintext ones
+	CNs    map[string]bool        // listeners on which a common name may name a client
+	Digest string                 // of every file it was made from
+}
