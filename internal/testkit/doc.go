@@ -1,0 +1,11 @@
+// Package testkit is what tests of slabgate share: the real memcached under a
+// test's control, a scripted memcached that misbehaves on request and refuses
+// every line that is not canonical, connections that arrive in pieces,
+// conversations read from files, values that prove whose they are, and a check
+// that no goroutine is left.
+//
+// It knows nothing of slabgate: no package that ships may import it, and it
+// imports none of them, so that a mistake cannot hide by being made on both
+// sides. It asserts no speed, and it is no memcached: what the fake does not
+// need for a proxy's tests it does not do.
+package testkit
