@@ -1,0 +1,53 @@
+// Package auth says who a client is: by a verified certificate, by a login, by
+// the listener it came to or the address it came from.
+//
+// It knows no command and no key, decides nothing about rights, writes nothing
+// to a client and does not log.
+package auth
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Facts is everything a connection has proven, or is known by. It is a value:
+// a session gathers it once and it never changes afterwards.
+type Facts struct {
+	Listener string     // name of the listener the client came to
+	Addr     netip.Addr // its source address; invalid for a unix socket
+	TLS      bool       // inside TLS
+	Cert     *Cert      // names of the verified client certificate; nil without one
+	Login    *Login     // a completed login; nil without one
+}
+
+// Cert is what a verified client certificate says its holder is called.
+type Cert struct {
+	URI      string   // the only URI SAN, SPIFFE grammar checked; empty if there is none
+	DNS      []string // DNS SANs, lower case
+	CN       string   // empty unless the configuration asks for common names
+	NotAfter time.Time
+}
+
+// Login is a completed login.
+type Login struct {
+	User       string
+	Mechanism  string // "ascii", "PLAIN", …
+	Generation uint64 // of the users file that verified it
+}
+
+// Source is how an identity was found.
+type Source string
+
+const (
+	SourceLogin    Source = "login"
+	SourceCert     Source = "certificate"
+	SourceListener Source = "listener"
+	SourceAddress  Source = "address"
+	SourceDefault  Source = "unauthenticated"
+)
+
+// Identity is who a client is: the only thing that passes from here to policy.
+type Identity struct {
+	Name   string
+	Source Source
+}
