@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func TestDocumentTags(t *testing.T) {
+	got := parseDoc(t, `
+version: 1
+categories: 1
+defaults: {mode: audit, unauthenticated: web, deny_reply: quiet}
+roles:
+  app: {rules: [{id: x, allow: ["@rw"], read: ["a:*"], write: ["b:*"], keys: ["c:*"]}, {deny: [get]}]}
+identities:
+  web:
+    match:
+      - {tls: {uri: "spiffe://corp/web", dns: [web.corp], cn: web}, ascii: web, listener: main, from: [10.0.0.0/8]}
+    weak_ok: true
+    require: {tls: true, secret: true}
+    roles: [app]
+    rules: [{allow: [stats]}]
+    mode: enforce
+    deny_reply: error
+tests:
+  - {as: web, cmd: "get user:1", expect: allow}
+`)
+	want := &Document{
+		Version: 1, Categories: 1,
+		Defaults: Defaults{Mode: "audit", Unauthenticated: "web", DenyReply: "quiet"},
+		Roles: map[string]Role{"app": {Rules: []Rule{
+			{ID: "x", Allow: []string{"@rw"}, Read: []string{"a:*"}, Write: []string{"b:*"}, Keys: []string{"c:*"}},
+			{Deny: []string{"get"}},
+		}}},
+		Identities: map[string]IdentityDoc{"web": {
+			Match: []Match{{
+				TLS:   &TLSMatch{URI: new("spiffe://corp/web"), DNS: []string{"web.corp"}, CN: new("web")},
+				ASCII: new("web"), Listener: new("main"), From: []string{"10.0.0.0/8"},
+			}},
+			WeakOK:  true,
+			Require: Require{TLS: true, Secret: true},
+			Roles:   []string{"app"},
+			Rules:   []Rule{{Allow: []string{"stats"}}},
+			Mode:    "enforce", DenyReply: "error",
+		}},
+		Tests: []Test{{As: "web", Cmd: "get user:1", Expect: "allow"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	out, err := yaml.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := parseDoc(t, string(out)); !reflect.DeepEqual(again, want) {
+		t.Errorf("written and read again: %s", out)
+	}
+}
+
+// TestDocumentRefusesLaterKeys checks that no key of a later version is taken,
+// and that each has a sentence.
+func TestDocumentRefusesLaterKeys(t *testing.T) {
+	tests := []struct{ doc, path string }{
+		{"defaults: {multiget_denied: miss}", "defaults.multiget_denied"},
+		{"defaults: {unknown_command: forward}", "defaults.unknown_command"},
+		{"defaults: {overlong_key: hash}", "defaults.overlong_key"},
+		{"roles: {app: {limits: {conns: 1}}}", "roles.app.limits"},
+		{"roles: {app: {rules: [{when: {tls: true}}]}}", "roles.app.rules[0].when"},
+		{"roles: {app: {rules: [{mode: audit}]}}", "roles.app.rules[0].mode"},
+		{web("rules: [{when: {tls: true}}]"), "identities.web.rules[0].when"},
+		{web("rules: [{mode: audit}]"), "identities.web.rules[0].mode"},
+		{web("namespace: a"), "identities.web.namespace"},
+		{web("namespaces: [all]"), "identities.web.namespaces"},
+		{web("flush: scoped"), "identities.web.flush"},
+		{web("upstream: default"), "identities.web.upstream"},
+		{web("limits: {rps: 1}"), "identities.web.limits"},
+		{"identities: {web: {match: [{sasl: web}]}}", "identities.web.match[0].sasl"},
+		{"identities: {web: {match: [{unix: {uid: 1}}]}}", "identities.web.match[0].unix"},
+		{"identities: {web: {match: [{service_account: {name: web}}]}}", "identities.web.match[0].service_account"},
+		{"identities: {web: {match: [{tls: {pin: x}}]}}", "identities.web.match[0].tls.pin"},
+		{"tests: [{as: web, upstream_key: a}]", "tests[0].upstream_key"},
+		{"tests: [{as: web, effect: a}]", "tests[0].effect"},
+	}
+	for _, tt := range tests {
+		dec := yaml.NewDecoder(strings.NewReader(head + tt.doc))
+		dec.KnownFields(true)
+		if err := dec.Decode(new(Document)); err == nil {
+			t.Errorf("%s is taken", tt.doc)
+		}
+		sentence, ok := NotYet(tt.path)
+		last := tt.path[strings.LastIndex(tt.path, ".")+1:]
+		if !ok || !strings.HasPrefix(sentence, "this version does not have `"+last+"`: ") {
+			t.Errorf("NotYet(%q) = %q, %v", tt.path, sentence, ok)
+		}
+	}
+}
+
+func TestNotYet(t *testing.T) {
+	tests := []struct {
+		path string
+		want string // the key it names; "" if it is no key of the language
+	}{
+		{"identities.web.limits.conns", "limits"},
+		{"identities.web.match[0].unix.uid", "unix"},
+		{"identities.limits.rulez", "limits"}, // a decoder asks only about keys it does not know
+		{"roles.app.rules[12].when.tls", "when"},
+		{"defaults.learn", "learn"},
+		{"identities.web.rulez", ""},
+		{"identities.web.mode", ""},
+		{"defaults.mode", ""},
+		{"rules", ""},
+		{"mode", ""},
+		{"", ""},
+		{"[", ""},
+		{"a[0", ""},
+		{"a[0]].b", ""},
+	}
+	for _, tt := range tests {
+		sentence, ok := NotYet(tt.path)
+		if ok != (tt.want != "") || !strings.HasPrefix(sentence, "this version does not have `"+tt.want+"`") && ok {
+			t.Errorf("NotYet(%q) = %q, %v, want %q", tt.path, sentence, ok, tt.want)
+		}
+	}
+}
+
+func TestPolicyFind(t *testing.T) {
+	p := mustCompile(t, head+`
+defaults: {deny_reply: quiet, mode: audit}
+identities:
+  web:  {match: [{ascii: web}], require: {tls: true}}
+  shop: {match: [{ascii: shop}], require: {secret: true}, deny_reply: error, mode: enforce}
+  Web:  {match: [{ascii: Web}]}
+`)
+	if got := strings.Join(p.Identities(), " "); got != "Web shop web" {
+		t.Errorf("identities are %q", got)
+	}
+	tests := []struct {
+		name                      string
+		audit, quiet, tls, secret bool
+	}{
+		{"web", true, true, true, false},
+		{"shop", false, false, false, true},
+		{"Web", true, true, false, false},
+	}
+	for _, tt := range tests {
+		id := mustFind(t, p, tt.name)
+		if id.Name != tt.name || id.Audit != tt.audit || id.Quiet != tt.quiet || id.RequireTLS != tt.tls || id.RequireSecret != tt.secret {
+			t.Errorf("%s is %+v, want %+v", tt.name, id, tt)
+		}
+	}
+	for _, name := range []string{"", "WEB", "web ", "deny"} {
+		if id, ok := p.Find(name); ok || id != nil {
+			t.Errorf("Find(%q) = %v", name, id)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slabgate/slabgate/protocol"
+)
+
+// Outcome is what one rule did to one request.
+type Outcome uint8
+
+const (
+	OutcomeNotNamed   Outcome = iota // the rule names nothing that the request needs
+	OutcomeNotKeys                   // it names the command and covers none of its keys
+	OutcomeDenies                    // it is a deny rule and matches
+	OutcomeAllows                    // it is an allow rule and grants all of the request
+	OutcomeAllowsPart                // it grants part of the request: some keys, or some of what is done to them
+)
+
+var outcomeWords = [...]string{"not_named", "not_keys", "denies", "allows", "allows_part"}
+
+// String is the word for o.
+func (o Outcome) String() string { return wordOf(outcomeWords[:], int(o)) }
+
+// Step is what one rule did to one request.
+type Step struct {
+	Rule    RuleRef
+	Text    string // the rule as written, a long list shortened
+	Outcome Outcome
+}
+
+// Explanation is a decision with everything that led to it. It may quote keys
+// of the request, so it is for the operator alone.
+type Explanation struct {
+	Identity string
+	Decision Decision // what Decide answers
+	Steps    []Step   // every rule of the identity, in the order written; none if the request can't be decided on
+	Fix      string   // the smallest edit of the policy that would allow the request; "" if it is allowed, or none would
+}
+
+// Explain decides on req as [Identity.Decide] does and says what every rule
+// had to do with it.
+func (id *Identity) Explain(req *protocol.Request, now int64) Explanation {
+	e := Explanation{Identity: id.Name, Decision: id.Decide(req, now)}
+	ds, n := demandsOf(req, now)
+	if n == 0 {
+		return e
+	}
+	for _, r := range id.rules {
+		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds[:n], req.Keys)})
+	}
+	if e.Decision.Verdict != Allow {
+		e.Fix = joinEdits(id.edits(ds[:n], req.Keys))
+	}
+	return e
+}
+
+// outcome tells what r does to a request with these demands and keys.
+func (r *rule) outcome(ds []demand, keys [][]byte) Outcome {
+	named, hits, total := false, 0, 0
+	for i := range ds {
+		d := &ds[i]
+		on := keys
+		if d.access == 0 {
+			on = [][]byte{nil}
+		}
+		total += len(on)
+		if !r.names(d) {
+			continue
+		}
+		named = true
+		hits += r.countCovered(d, on)
+	}
+	switch {
+	case !named:
+		return OutcomeNotNamed
+	case hits == 0:
+		return OutcomeNotKeys
+	case r.deny:
+		return OutcomeDenies
+	case hits == total:
+		return OutcomeAllows
+	}
+	return OutcomeAllowsPart
+}
+
+// countCovered returns how many of keys r, which names d, covers.
+func (r *rule) countCovered(d *demand, keys [][]byte) int {
+	n := 0
+	for _, key := range keys {
+		if r.covers(d, key) {
+			n++
+		}
+	}
+	return n
+}
+
+// edit is one change of a document.
+type edit struct {
+	remove bool   // else it adds
+	at     string // path of the rule, or of the identity that is to have a new one
+	list   string // key of the list in the rule; "" for the rule as a whole
+	value  string // what is added to the list or taken out of it
+	rule   *Rule  // the rule that is added
+}
+
+// String is the change as a person makes it.
+func (e *edit) String() string {
+	if e.rule != nil {
+		return fmt.Sprintf("add {%s} to rules: of %s", (&rule{written: *e.rule}).String(), e.at)
+	}
+	if e.list == "" {
+		return "remove " + e.at
+	}
+	if e.remove {
+		return fmt.Sprintf("remove %q from %s: of %s", e.value, e.list, e.at)
+	}
+	return fmt.Sprintf("add %q to %s: of %s", e.value, e.list, e.at)
+}
+
+// joinEdits writes the edits as one sentence; all of them are needed.
+func joinEdits(edits []edit) string {
+	const most = 8
+	var texts []string
+	for i := range edits {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more like these", len(edits)-most))
+			break
+		}
+		texts = append(texts, edits[i].String())
+	}
+	return strings.Join(texts, "; ")
+}

@@ -1,0 +1,123 @@
+// Package policy says what an identity may do: it decides whether one request
+// is allowed, explains why, and tells which identity a connection has.
+//
+// It is pure: the same document, request and time give the same answer. It
+// reads no file, clock or connection, checks no password or certificate,
+// answers no client and writes nothing down.
+package policy
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/slabgate/slabgate/auth"
+)
+
+// Policy is a compiled [Document]. It never changes, so any number of
+// goroutines may use it, and a request that holds one is decided by it alone.
+type Policy struct {
+	identities      map[string]*Identity
+	entries         []entry   // every match of every identity
+	unauthenticated *Identity // nil to refuse
+}
+
+// Identity is one identity of a policy, compiled. Its fields are only read.
+type Identity struct {
+	Name          string
+	Audit         bool // what would be denied is allowed and reported
+	Quiet         bool // a denial looks like a miss where it can
+	RequireTLS    bool // its connections must be inside TLS
+	RequireSecret bool // and must have completed a login
+
+	path    string  // in the document
+	rules   []*rule // of its roles, then its own, as written
+	deny    []*rule // the same, by what they do
+	allow   []*rule
+	entries []entry // its matches
+}
+
+// entry is one match of an identity, compiled. What is empty was not written.
+type entry struct {
+	id       *Identity
+	path     string
+	login    string
+	cert     *certMatch
+	listener string
+	from     []netip.Prefix
+}
+
+// certMatch is what a match asks of a certificate.
+type certMatch struct {
+	uri, cn string
+	dns     []string
+}
+
+// Find returns the identity called name.
+func (p *Policy) Find(name string) (*Identity, bool) {
+	id, ok := p.identities[name]
+	return id, ok
+}
+
+// Identities returns the name of every identity, sorted.
+func (p *Policy) Identities() []string {
+	return sortedNames(p.identities)
+}
+
+// sortedNames returns the keys of m, sorted.
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// holds reports whether every part of e that is not the login holds.
+func (e *entry) holds(f *auth.Facts) bool {
+	if e.cert != nil && (f.Cert == nil || !e.cert.holds(f.Cert)) {
+		return false
+	}
+	if e.listener != "" && e.listener != f.Listener {
+		return false
+	}
+	return len(e.from) == 0 || containsAddr(e.from, f.Addr)
+}
+
+// holdsLogin reports whether the part of e that is the login holds.
+func (e *entry) holdsLogin(l *auth.Login) bool {
+	return e.login == "" || l != nil && l.Mechanism == loginASCII && l.User == e.login
+}
+
+// loginASCII is the mechanism that a match names with ascii.
+const loginASCII = "ascii"
+
+// holds reports whether every part of m holds of c.
+func (m *certMatch) holds(c *auth.Cert) bool {
+	if m.uri != "" && !matchURI(m.uri, c.URI) {
+		return false
+	}
+	if m.cn != "" && m.cn != c.CN {
+		return false
+	}
+	return len(m.dns) == 0 || matchAnyDNS(m.dns, c.DNS)
+}
+
+// matchAnyDNS reports whether any name fits any pattern.
+func matchAnyDNS(patterns, names []string) bool {
+	for _, name := range names {
+		fits := func(pattern string) bool { return matchDNS(pattern, name) }
+		if slices.ContainsFunc(patterns, fits) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsAddr reports whether a network holds addr. An IPv4 address is one
+// whether or not it comes in IPv6 form; an address that is not valid, as a
+// unix socket has, is in no network.
+func containsAddr(networks []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr) })
+}

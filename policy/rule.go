@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slabgate/slabgate/protocol"
+)
+
+// RuleRef names a rule.
+type RuleRef struct {
+	ID   string // its id; "" if it has none
+	Path string // where it is written: roles.app.rules[0]; "" for no rule
+}
+
+// String is the id of the rule, else its path, else "".
+func (r RuleRef) String() string {
+	if r.ID != "" {
+		return r.ID
+	}
+	return r.Path
+}
+
+// rule is one rule, compiled. Identities that share a role share its rules.
+type rule struct {
+	ref      RuleRef
+	written  Rule // as in the document, whose slices it shares
+	deny     bool
+	apart    bool              // its groups hold the commands kept apart too
+	groups   protocol.Category // every category named by a group
+	grants   []string          // every command named
+	extra    protocol.Category // every category a named command stands for
+	anywhere bool              // a deny rule without patterns: it covers every key and none
+	read     keySet
+	write    keySet
+	patterns []writtenPattern // in the order written, for findings
+}
+
+// writtenPattern is a pattern and where it is written.
+type writtenPattern struct {
+	pattern
+	path string
+}
+
+// demand is one thing that must be granted for a request to be allowed.
+type demand struct {
+	verb   *protocol.Verb    // nil for a category the arguments of a request added
+	need   protocol.Category // a single one
+	access protocol.Access   // a single one; 0 for a command without keys
+}
+
+// names reports whether r names what d demands, whatever the key. Allow and
+// deny rules differ in one thing: a group in a deny rule holds the commands
+// that are kept apart, a group in an allow rule does not.
+func (r *rule) names(d *demand) bool {
+	if d.verb == nil {
+		return (r.groups|r.extra)&d.need != 0
+	}
+	if r.groups&d.need != 0 && (r.apart || !d.verb.Apart) {
+		return true
+	}
+	return slices.Contains(r.grants, d.verb.Grant)
+}
+
+// covers reports whether r, which names d, holds for key. For a command
+// without keys (access 0) an allow rule always does, and a deny rule does if it
+// has no patterns.
+func (r *rule) covers(d *demand, key []byte) bool {
+	switch {
+	case r.anywhere:
+		return true
+	case d.access == protocol.Reads:
+		return r.read.covers(key)
+	case d.access == protocol.Writes:
+		return r.write.covers(key)
+	}
+	return !r.deny
+}
+
+// String is the rule as written, in one line; a long list is shortened.
+func (r *rule) String() string {
+	w := &r.written
+	var parts []string
+	for _, list := range []struct {
+		key    string
+		values []string
+	}{{"allow", w.Allow}, {"deny", w.Deny}, {"read", w.Read}, {"write", w.Write}, {"keys", w.Keys}} {
+		if list.values != nil {
+			parts = append(parts, list.key+": "+quoteList(list.values))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// quoteList writes a list as YAML would, without what exceeds eight values.
+func quoteList(values []string) string {
+	const most = 8
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, v := range values {
+		if i == most {
+			fmt.Fprintf(&b, ", and %d more", len(values)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%q", v)
+	}
+	b.WriteByte(']')
+	return b.String()
+}
