@@ -33,6 +33,8 @@ type Login struct {
 	User       string
 	Mechanism  string // "ascii", "PLAIN", …
 	Generation uint64 // of the users file that verified it
+
+	secret fingerprint // of the secret that matched
 }
 
 // Source is how an identity was found.

@@ -56,11 +56,11 @@ func (c *cache) keyOf(user string, password Secret) cacheKey {
 }
 
 // holds reports whether the login succeeded against these very users and still
-// counts at now. Users are told apart by pointer, which is stricter than by
-// generation.
-func (c *cache) holds(k cacheKey, users *Users, now time.Time) bool {
+// counts at now, and with which of the user's secrets. Users are told apart by
+// pointer, which is stricter than by generation.
+func (c *cache) holds(k cacheKey, users *Users, now time.Time) (secret int, ok bool) {
 	v, ok := c.entries.Get(k)
-	return ok && v.users == users && now.Before(v.expiry)
+	return v.secret, ok && v.users == users && now.Before(v.expiry)
 }
 
 // add remembers that the secret with this index matched. The entry ends with

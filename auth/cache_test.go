@@ -84,10 +84,10 @@ func TestCacheTellsUsersApart(t *testing.T) {
 	v := newTestVerifier(t, after)
 	key := v.cache.keyOf("web", "pw")
 	v.cache.add(key, before, &u.Secrets[0], 0, v.clock.now())
-	if v.cache.holds(key, after, v.clock.now()) {
+	if _, ok := v.cache.holds(key, after, v.clock.now()); ok {
 		t.Error("an entry of other users counts")
 	}
-	if !v.cache.holds(key, before, v.clock.now()) {
+	if _, ok := v.cache.holds(key, before, v.clock.now()); !ok {
 		t.Error("an entry of the same users does not count")
 	}
 	if _, err := v.login("", "web", "pw"); err != nil || len(v.kdfs.take()) != 1 {

@@ -120,61 +120,69 @@ func (v *Verifier) Verify(ctx context.Context, source netip.Addr, user string, p
 	if !v.throttle.allow(source, user) {
 		return Login{}, ErrThrottled
 	}
-	users, err := v.judge(ctx, user, password)
+	j, err := v.judge(ctx, user, password)
 	switch {
 	case err == nil:
 		v.throttle.succeed(source, user)
-		return Login{User: user, Generation: users.generation}, nil
+		return Login{User: user, Generation: j.users.generation, secret: fingerprintOf(j.users.byName[user].Secrets[j.secret].Record)}, nil
 	case errors.Is(err, ErrDenied):
 		v.throttle.fail(source, user)
 	}
 	return Login{}, err
 }
 
-// judge says whether the password is right, and against which users.
-func (v *Verifier) judge(ctx context.Context, user string, password Secret) (*Users, error) {
+// judgement says against which users a password was judged and, if it was right,
+// which of the user's secrets it is.
+type judgement struct {
+	users  *Users
+	secret int
+}
+
+// judge says whether the password is right.
+func (v *Verifier) judge(ctx context.Context, user string, password Secret) (judgement, error) {
 	if !wellFormed(user, password) {
-		return nil, &DeniedError{ReasonMalformed}
+		return judgement{}, &DeniedError{ReasonMalformed}
 	}
 	key := v.cache.keyOf(user, password)
 	for range maxAttempts {
-		if users := v.users.Load(); v.cache.holds(key, users, v.now()) {
-			return users, nil
+		users := v.users.Load()
+		if secret, ok := v.cache.holds(key, users, v.now()); ok {
+			return judgement{users, secret}, nil
 		}
 		shared, err, _ := v.flight.Do(string(key[:]), func() (any, error) {
 			// The work is for all who ask the same, so it does not end
 			// with the client that happened to ask first.
 			return v.hash(context.WithoutCancel(ctx), key, user, password)
 		})
-		users := shared.(*Users)
-		if errors.Is(err, ErrBusy) || users == v.users.Load() {
-			return users, err
+		j := shared.(judgement)
+		if errors.Is(err, ErrBusy) || j.users == v.users.Load() {
+			return j, err
 		}
 	}
-	return nil, ErrBusy
+	return judgement{}, ErrBusy
 }
 
 // hash hashes the password, once it is its turn. It returns the users it was
 // compared with, also if it was wrong, and remembers it if it was right.
-func (v *Verifier) hash(ctx context.Context, key cacheKey, user string, password Secret) (*Users, error) {
+func (v *Verifier) hash(ctx context.Context, key cacheKey, user string, password Secret) (judgement, error) {
 	if err := v.gate.enter(ctx); err != nil {
-		return nil, err
+		return judgement{}, err
 	}
 	defer v.gate.leave()
 	users, now := v.users.Load(), v.now()
-	if v.cache.holds(key, users, now) {
-		return users, nil // became known while this one waited
+	if secret, ok := v.cache.holds(key, users, now); ok {
+		return judgement{users, secret}, nil // became known while this one waited
 	}
 	usr := users.byName[user]
 	index, err := v.match(users.cost(), candidates(usr, now), password)
 	if err != nil {
-		return users, err
+		return judgement{users: users}, err
 	}
 	if index < 0 {
-		return users, &DeniedError{reasonOf(usr, now)}
+		return judgement{users: users}, &DeniedError{reasonOf(usr, now)}
 	}
 	v.cache.add(key, users, &usr.Secrets[index], index, now)
-	return users, nil
+	return judgement{users, index}, nil
 }
 
 // candidates returns the secrets a login as usr may match, nil in the place of
