@@ -44,14 +44,32 @@ type File struct {
 func Open(files []File, m *metrics.Metrics, now func() time.Time) (*Log, error) {
 	l := &Log{metrics: m, now: now}
 	for _, f := range files {
-		file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, f.Mode)
+		file, err := openFile(f)
 		if err != nil {
 			l.Close()
-			return nil, fmt.Errorf("audit: %w", err)
+			return nil, err
 		}
 		l.files = append(l.files, file)
 	}
 	return l, nil
+}
+
+// openFile opens one file, and gives it its mode if it had to be created: the
+// process's umask is not the operator's word on who may read the audit.
+func openFile(f File) (*os.File, error) {
+	_, missing := os.Lstat(f.Path)
+	file, err := os.OpenFile(f.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, f.Mode)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	if missing == nil {
+		return file, nil
+	}
+	if err := file.Chmod(f.Mode); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	return file, nil
 }
 
 // Write appends e to every file, as one line in one write.

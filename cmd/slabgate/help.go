@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/policy"
+)
+
+// newHelp returns `slabgate help`, which explains commands, the codes of
+// findings and the groups of a policy.
+func newHelp(io stdio, root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND | SG1042 | groups]",
+		Short: "Help about a command, the code of a finding, or the command groups of a policy.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 1 && strings.HasPrefix(strings.ToUpper(args[0]), "SG"):
+				return helpCode(io, strings.ToUpper(args[0]))
+			case len(args) == 1 && args[0] == "groups":
+				helpGroups(io)
+				return nil
+			}
+			cmd, _, err := root.Find(args)
+			if err != nil || cmd == nil {
+				return fail(exitUsage, "no command is called %q; slabgate help lists them", strings.Join(args, " "))
+			}
+			return cmd.Help()
+		},
+	}
+}
+
+func helpCode(io stdio, code string) error {
+	for _, c := range finding.Codes {
+		if c.Code == code {
+			fmt.Fprintf(io.out, "%s  %s\n\n%s\n", c.Code, c.Title, c.Text)
+			return nil
+		}
+	}
+	return fail(exitUsage, "no finding has the code %q", code)
+}
+
+func helpGroups(io stdio) {
+	w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
+	for _, g := range policy.Groups() {
+		fmt.Fprintf(w, "%s\t%s\n\t%s\n", g.Name, g.About, strings.Join(g.Commands, " "))
+		if len(g.Apart) > 0 {
+			fmt.Fprintf(w, "\tonly by name: %s\n", strings.Join(g.Apart, " "))
+		}
+	}
+	w.Flush()
+}

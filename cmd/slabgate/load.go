@@ -1,0 +1,191 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/doctor"
+	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/protocol"
+	"github.com/slabgate/slabgate/proxy"
+)
+
+const defaultConfig = "/etc/slabgate/slabgate.yaml"
+
+// source says where a configuration is read from. It stays the same over all
+// reloads of a process.
+type source struct {
+	path    string
+	flags   []string // KEY=VALUE each, laid over everything
+	environ []string
+	dev     bool // throw-away certificates are good enough
+}
+
+// bind makes the flags that say where the configuration is.
+func (s *source) bind(c *cobra.Command) {
+	c.Flags().StringVarP(&s.path, "config", "c", defaultConfig, "configuration file")
+	c.Flags().StringArrayVar(&s.flags, "set", nil, "set one configuration key, as in log.level=debug; repeatable")
+	c.Flags().BoolVar(&s.dev, "dev", false, "accept the throw-away certificates of slabgate cert dev")
+	s.environ = os.Environ()
+}
+
+// loaded is a configuration as run and check see it.
+type loaded struct {
+	config   *config.Config // nil if it can't be read
+	policy   *policy.Policy // nil if it is refused
+	snapshot *proxy.Snapshot
+	found    finding.List
+}
+
+// load reads every file and checks all of it, telling every fault at once. The
+// snapshot is nil if anything is wrong. generation numbers the users.
+func (s *source) load(generation uint64) *loaded {
+	l := &loaded{}
+	flags, ok := s.flagMap(&l.found)
+	if !ok {
+		return l
+	}
+	l.config, l.found = config.Load(s.path, flags, s.environ)
+	if l.config == nil {
+		return l
+	}
+	digest := sha256.New()
+	fmt.Fprintln(digest, l.config.Origins)
+	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CNs: map[string]bool{}}
+	for i := range l.config.Listeners {
+		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))
+	}
+	l.users(snap, generation)
+	l.compile(snap)
+	for _, path := range []string{l.config.Policy, l.config.Logins.Users} {
+		if data, err := os.ReadFile(path); err == nil {
+			fmt.Fprintf(digest, "%s %d\n%s", path, len(data), data)
+		}
+	}
+	snap.Digest = hex.EncodeToString(digest.Sum(nil))
+	l.found = append(l.found, doctor.Check(l.config.Upstreams[0].Address, os.Getenv("GODEBUG"))...)
+	if !l.found.Failed() {
+		l.snapshot = snap
+	}
+	return l
+}
+
+func (s *source) flagMap(found *finding.List) (map[string]string, bool) {
+	flags := map[string]string{}
+	for _, f := range s.flags {
+		key, value, ok := strings.Cut(f, "=")
+		if !ok {
+			found.Errorf("SG1401", "", "write --set KEY=VALUE, as in --set log.level=debug", "--set %q has no value", f)
+			return nil, false
+		}
+		flags[key] = value
+	}
+	return flags, true
+}
+
+// certificate loads the TLS of one listener and returns its digest.
+func (l *loaded) certificate(i int, snap *proxy.Snapshot, dev bool) string {
+	c := &l.config.Listeners[i]
+	if c.TLS == nil {
+		return ""
+	}
+	tc := *c.TLS
+	tc.Dev = dev
+	m, found := certs.Load(tc)
+	l.found = append(l.found, l.config.Place(found.Under(fmt.Sprintf("listeners[%d].tls", i)))...)
+	if m == nil {
+		return ""
+	}
+	snap.TLS[c.Name], snap.CNs[c.Name] = m.Config(), tc.CommonName
+	return m.Digest
+}
+
+// users loads the users file, if there are logins.
+func (l *loaded) users(snap *proxy.Snapshot, generation uint64) {
+	if l.config.Logins.Users == "" {
+		return
+	}
+	users, found := config.LoadUsers(l.config.Logins.Users, generation)
+	l.found = append(l.found, found...)
+	if !found.Failed() {
+		snap.Users = users
+	}
+}
+
+// compile loads the policy and runs its tests.
+func (l *loaded) compile(snap *proxy.Snapshot) {
+	doc, at, found := config.LoadPolicy(l.config.Policy)
+	l.found = append(l.found, found...)
+	if found.Failed() {
+		return
+	}
+	p, found := policy.Compile(doc)
+	if p != nil && !found.Failed() {
+		found = append(found, p.RunTests(doc, time.Now().Unix(), parseLine)...)
+		found = append(found, l.strangers(doc)...)
+	}
+	l.found = append(l.found, at.Place(found)...)
+	if !found.Failed() {
+		l.policy, snap.Policy = p, p
+	}
+}
+
+// parseLine parses a command line as a person writes it.
+func parseLine(cmd string) (*protocol.Request, error) { return protocol.ParseLine([]byte(cmd)) }
+
+// strangers finds listeners that a policy names and the configuration does not.
+func (l *loaded) strangers(doc *policy.Document) (found finding.List) {
+	for name, id := range doc.Identities {
+		for i, m := range id.Match {
+			if m.Listener == nil || l.hasListener(*m.Listener) {
+				continue
+			}
+			found.Warnf("SG1402", fmt.Sprintf("identities.%s.match[%d].listener", name, i),
+				"name a listener of "+l.config.Policy+"'s slabgate.yaml, or remove the entry",
+				"no listener is called %q", *m.Listener)
+		}
+	}
+	return found
+}
+
+func (l *loaded) hasListener(name string) bool {
+	for i := range l.config.Listeners {
+		if l.config.Listeners[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// exitCode is what a refused configuration ends the process with.
+func (l *loaded) exitCode() int {
+	if !l.found.Failed() {
+		return exitOK
+	}
+	for _, f := range l.found {
+		if code, special := exitOf[f.Code]; special && f.Severity == finding.Error {
+			return code
+		}
+	}
+	return exitConfig
+}
+
+// exitOf are the findings that are no fault of a file's text.
+var exitOf = map[string]int{
+	"SG1001": exitNoFile,
+	"SG1310": exitNoFile,
+	"SG1311": exitPermission,
+	"SG1313": exitPermission,
+	"SG1401": exitUsage,
+	"SG1403": exitPermission,
+}
