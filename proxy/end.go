@@ -28,6 +28,10 @@ const (
 	EndBug       End = "bug"       // a panic was recovered
 )
 
+// lingers are the endings after which a client may still be sending, and has
+// been answered.
+var lingers = map[End]bool{EndSyntax: true, EndQuit: true, EndLogin: true, EndUnknown: true}
+
 // endError carries an End through the error returns of a session.
 type endError struct {
 	end   End

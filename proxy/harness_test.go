@@ -28,8 +28,9 @@ type rig struct {
 	pool   *upstream.Pool
 	logs   *zapobserver.ObservedLogs
 	audit  *auditSpy
-	addr   string      // "unix:/path" or "127.0.0.1:port" of the first listener
+	addr   string      // "unix:/path" or "127.0.0.1:port" of its listener
 	tls    *tls.Config // of the rig's clients; nil on a plaintext listener
+	served chan error  // what Serve returned
 }
 
 // rigOptions say how a rig differs from the usual one.
@@ -37,28 +38,42 @@ type rigOptions struct {
 	doc      *policy.Document // nil lets everybody do everything
 	users    *auth.Users
 	tls      *tls.Config // of the server
+	clients  *tls.Config // of the rig's clients
+	cn       bool        // a common name may name a client
 	login    bool
 	tcp      bool
-	limits   *Limits
+	limits   func(*Limits)
+	places   int // connections the listener takes at once; 0 is 1000
 	upstream func(*upstream.Config)
+	clock    func() time.Time
+	panics   int64 // how many the test makes
 }
 
-// auditSpy keeps events.
+// auditSpy keeps events, and panics over one if it is told to.
 type auditSpy struct {
 	mu     sync.Mutex
 	events []audit.Event
+	panics func(audit.Event) bool
 }
 
 func (a *auditSpy) Write(e audit.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.events = append(a.events, e)
+	if a.panics != nil && a.panics(e) {
+		panic("as the test asked")
+	}
+}
+
+// all returns a copy of the events so far.
+func (a *auditSpy) all() []audit.Event {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]audit.Event(nil), a.events...)
 }
 
 func (a *auditSpy) kinds() (kinds []audit.Kind) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, e := range a.events {
+	for _, e := range a.all() {
 		kinds = append(kinds, e.Kind)
 	}
 	return kinds
@@ -101,74 +116,108 @@ func startRig(t testing.TB, addr string, o rigOptions) *rig {
 	if o.upstream != nil {
 		o.upstream(&cfg)
 	}
-	r := &rig{pool: upstream.New(cfg, log, m), logs: logs, audit: new(auditSpy)}
+	r := &rig{pool: upstream.New(cfg, log, m), logs: logs, audit: new(auditSpy), tls: o.clients, served: make(chan error, 1)}
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Now: time.Now}, o.users)
 	if err != nil {
 		t.Fatal(err)
 	}
 	limits := DefaultLimits()
 	if o.limits != nil {
-		limits = *o.limits
+		o.limits(&limits)
 	}
-	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit}
+	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock}
 	r.serve(t, o)
 	return r
 }
 
-func (r *rig) serve(t testing.TB, o rigOptions) {
-	dir, err := os.MkdirTemp("", "sg")
-	if err != nil {
-		t.Fatal(err)
+// snapshot is what the rig serves by: swap in another one for a reload.
+func (o *rigOptions) snapshot(t testing.TB, doc *policy.Document) *Snapshot {
+	t.Helper()
+	if doc == nil {
+		doc = everything("main")
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	lc := ListenerConfig{Name: "main", Address: "unix:" + filepath.Join(dir, "s"), Transport: "plaintext", MaxConnections: 1000, ASCIILogin: o.login}
-	snap := &Snapshot{Policy: compile(t, orEverything(o.doc)), Users: o.users, Digest: "test"}
+	snap := &Snapshot{Policy: compile(t, doc), Users: o.users, CNs: map[string]bool{"main": o.cn}, Digest: "test"}
 	if o.tls != nil {
-		lc.Transport = "tls"
 		snap.TLS = map[string]*tls.Config{"main": o.tls}
 	}
+	return snap
+}
+
+func (o *rigOptions) listener(t testing.TB) *Listener {
+	t.Helper()
+	lc := ListenerConfig{Name: "main", Transport: "plaintext", MaxConnections: 1000, ASCIILogin: o.login}
+	lc.Address = "unix:" + filepath.Join(socketDir(t), "s")
 	if o.tcp {
 		lc.Address = "127.0.0.1:0"
+	}
+	if o.tls != nil {
+		lc.Transport = "tls"
+	}
+	if o.places > 0 {
+		lc.MaxConnections = o.places
 	}
 	l, err := Listen(lc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.addr = lc.Address
-	if o.tcp {
-		r.addr = l.Addr().String()
+	return l
+}
+
+// socketDir is a directory with a path short enough for sockets.
+func socketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "sg")
+	if err != nil {
+		t.Fatal(err)
 	}
-	r.server.Swap(snap)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func (r *rig) serve(t testing.TB, o rigOptions) {
+	t.Helper()
+	l := o.listener(t)
+	r.addr = l.Addr().String()
+	if !o.tcp {
+		r.addr = "unix:" + r.addr
+	}
+	r.server.Swap(o.snapshot(t, o.doc))
 	if err := r.pool.Check(context.Background()); err != nil {
 		t.Logf("memcached is not there yet: %v", err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- r.server.Serve([]*Listener{l}) }()
+	go func() { r.served <- r.server.Serve([]*Listener{l}) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := r.server.Shutdown(ctx); err != nil {
+		if err := r.shutdown(5 * time.Second); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		if err := <-done; err != nil {
+		if err := <-r.served; err != nil {
 			t.Errorf("serve: %v", err)
 		}
 		r.pool.Close()
-		if n := r.server.Metrics.Panics.Load(); n != 0 {
-			t.Errorf("%d panics were recovered", n)
+		if n := r.server.Metrics.Panics.Load(); n != o.panics {
+			t.Errorf("%d panics were recovered, want %d", n, o.panics)
+		}
+		if n := r.server.Metrics.Sessions.Load(); n != 0 {
+			t.Errorf("%d sessions are counted after the last has ended", n)
 		}
 	})
 }
 
-func orEverything(doc *policy.Document) *policy.Document {
-	if doc == nil {
-		return everything("main")
-	}
-	return doc
+// shutdown drains the rig for at most grace.
+func (r *rig) shutdown(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return r.server.Shutdown(ctx)
 }
 
 // dial connects a client, inside TLS if the rig has clients of that kind.
 func (r *rig) dial(t testing.TB) net.Conn {
+	t.Helper()
+	return r.dialWith(t, r.tls)
+}
+
+// dialWith connects a client with a certificate of its own.
+func (r *rig) dialWith(t testing.TB, config *tls.Config) net.Conn {
 	t.Helper()
 	network, addr := "tcp", r.addr
 	if path, ok := strings.CutPrefix(r.addr, "unix:"); ok {
@@ -178,10 +227,40 @@ func (r *rig) dial(t testing.TB) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.tls != nil {
-		c = tls.Client(c, r.tls)
+	if config != nil {
+		c = tls.Client(c, config)
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(30 * time.Second))
 	return c
+}
+
+// ends waits until a session ended for each of the given reasons, in any order,
+// and none for another.
+func (r *rig) ends(t testing.TB, want ...End) {
+	t.Helper()
+	got := map[End]int{}
+	testkit.Eventually(t, "the sessions to end", func() bool {
+		clear(got)
+		n := 0
+		for _, e := range r.logs.FilterMessage("session ended").FilterField(zap.String("listener", "main")).All() {
+			got[End(e.ContextMap()["end"].(string))]++
+			n++
+		}
+		return n >= len(want)
+	})
+	for _, end := range want {
+		got[end]--
+	}
+	for end, n := range got {
+		if n != 0 {
+			t.Errorf("sessions ended: %+d %q beyond %q", n, end, want)
+		}
+	}
+}
+
+// reads waits until sessions have sent n requests.
+func (r *rig) requests(t testing.TB, n int64) {
+	t.Helper()
+	testkit.Eventually(t, "requests to be parsed", func() bool { return r.server.Metrics.Requests.Load() >= n })
 }

@@ -17,14 +17,6 @@ import (
 // right login.
 const maxAttempts = 3
 
-// firstText is the lowest byte a request of the classic dialect begins with, and
-// lastText the highest: other dialects, TLS and HTTP/2 among them, begin
-// elsewhere or are refused by their first line.
-const (
-	firstText = ' '
-	lastText  = '~'
-)
-
 // authenticate settles who the client is: by what its connection has proven, or
 // else by a login. Until it returns without an error nothing the client sends
 // goes anywhere.
@@ -84,8 +76,8 @@ func (s *session) login() error {
 // nextLogin reads one request of a client that is not logged in.
 func (s *session) nextLogin() (l protocol.Login, err error) {
 	for {
-		if s.w > s.r && (s.in[s.r] < firstText || s.in[s.r] > lastText) && s.in[s.r] != '\r' && s.in[s.r] != '\n' {
-			return l, ended(EndDialect, nil)
+		if err := s.sniff(); err != nil {
+			return l, err
 		}
 		n, err := protocol.ParseLogin(s.in[s.r:s.w], &l)
 		if err == nil {

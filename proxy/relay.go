@@ -170,7 +170,7 @@ func (s *session) more() error {
 	n, err := s.conn.Read(s.in[s.w:])
 	s.w += n
 	if n > 0 {
-		return nil
+		return s.sniff()
 	}
 	return s.readError(err)
 }

@@ -120,7 +120,7 @@ func (s *Server) acceptLoop(l *Listener) {
 
 // start gives a client a session and a goroutine, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, conn: c, started: time.Now()}
+	n := &session{server: s, listener: l, raw: c, conn: c, started: time.Now()}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	if !s.admission.enter(n.facts.Addr, &s.Limits) {
 		s.Metrics.Refused.Add(1)
@@ -151,7 +151,7 @@ func addrOf(c net.Conn) netip.Addr {
 func (s *Server) serveSession(n *session) {
 	defer s.wg.Done()
 	err := n.run()
-	n.close()
+	n.close(endOf(err))
 	s.mu.Lock()
 	delete(s.sessions, n)
 	s.mu.Unlock()
@@ -196,6 +196,6 @@ func (s *Server) stopAccepting() {
 // cutOff closes every client's connection.
 func (s *Server) cutOff() {
 	for _, n := range s.all() {
-		n.close()
+		n.cutOff()
 	}
 }

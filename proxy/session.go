@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -21,7 +22,9 @@ type session struct {
 	server   *Server
 	listener *Listener
 	started  time.Time
+	raw      net.Conn // as it was accepted
 	conn     net.Conn // inside TLS, if there is any
+	sniffed  bool     // the first byte has been looked at
 	facts    auth.Facts
 	source   auth.Source
 	snap     *Snapshot
@@ -157,15 +160,48 @@ func (s *session) recheck(snap *Snapshot) {
 	}
 	if _, _, err := s.server.identify(snap, &s.facts); err != nil {
 		s.revoked = true
-		s.conn.Close()
+		s.raw.Close()
 	}
 }
 
-// close ends the session from outside, whatever it is doing.
-func (s *session) close() {
+// cutOff ends the session from outside, whatever it is doing. It closes below
+// TLS, whose own farewell could wait for the client.
+func (s *session) cutOff() { s.raw.Close() }
+
+// Bounds of what is still read from a client whose session has ended: as long
+// as bytes are unread, closing would make the kernel throw away the last reply.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 1 << 20
+)
+
+// close ends the session from inside. A client that has been told why it has to
+// go gets the chance to read it.
+func (s *session) close(end End) {
+	defer s.conn.Close()
+	if w, ok := s.conn.(interface{ CloseWrite() error }); !ok || !lingers[end] || w.CloseWrite() != nil {
+		return
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn.Close()
+	if !s.draining {
+		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
+	}
+	s.mu.Unlock()
+	// How it ends does not matter: the session has.
+	_, _ = io.CopyN(io.Discard, s.conn, lingerBytes)
+}
+
+// sniff looks at the first byte of a client. Other dialects, and TLS inside TLS,
+// begin with bytes that no request of the classic dialect begins with.
+func (s *session) sniff() error {
+	if s.sniffed || s.r == s.w {
+		return nil
+	}
+	s.sniffed = true
+	if first := s.in[s.r]; (first < ' ' || first > '~') && first != '\r' && first != '\n' {
+		return ended(EndDialect, nil)
+	}
+	return nil
 }
 
 // observe counts, and writes down what an auditor has to know.
