@@ -1,0 +1,21 @@
+package config
+
+import (
+	"reflect"
+
+	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/policy"
+)
+
+// LoadPolicy reads the policy.yaml at path. Names in it are data and keep their
+// case. The document is what could be read; the findings say what could not,
+// and Positions places what compiling the document finds.
+func LoadPolicy(path string) (*policy.Document, Positions, finding.List) {
+	doc := &policy.Document{}
+	data, list := readFile(path, settingsFile)
+	if data == nil {
+		return doc, Positions{file: path}, list
+	}
+	at, faults := decode(path, data, reflect.ValueOf(doc).Elem(), policy.NotYet)
+	return doc, at, append(list, faults...)
+}

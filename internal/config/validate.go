@@ -1,0 +1,157 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/finding"
+)
+
+// asciiLogin is the one login form of the ASCII dialect that there is.
+const asciiLogin = "memcached"
+
+// Words of the log section.
+var (
+	logLevels  = map[string]bool{"debug": true, "info": true, "warn": true, "error": true}
+	logFormats = map[string]bool{"auto": true, "text": true, "json": true}
+)
+
+// Validate reports everything that is wrong with c: what each part says of its
+// own, and what no part can see alone. Keys are those of slabgate.yaml. It looks
+// at no file and no host.
+func (c *Config) Validate() finding.List {
+	var list finding.List
+	if c.Version != 1 {
+		list.Errorf("SG1020", "version", "write version: 1", "%d, but slabgate reads version 1 of this file", c.Version)
+	}
+	c.validateListeners(&list)
+	c.validateUpstreams(&list)
+	c.validateLogins(&list)
+	if c.Policy == "" {
+		list.Errorf("SG1033", "policy", "write policy: /etc/slabgate/policy.yaml", "not set; without a policy nobody may do anything")
+	}
+	list = append(list, c.Limits.Validate().Under("limits")...)
+	c.validateProcess(&list)
+	return list
+}
+
+// validateListeners checks each listener and what they must not share.
+func (c *Config) validateListeners(list *finding.List) {
+	if len(c.Listeners) == 0 {
+		list.Errorf("SG1021", "listeners", `write listeners: [{name: main, address: ":11212", tls: {...}}]`, "there is no listener; nobody could connect")
+	}
+	named, bound := map[string]int{}, map[string]int{}
+	for i := range c.Listeners {
+		l, key := &c.Listeners[i], element("listeners", i)
+		*list = append(*list, l.ListenerConfig.Validate().Under(key)...)
+		validateTLS(list, l, key)
+		if first, ok := named[l.Name]; ok && l.Name != "" {
+			list.Errorf("SG1023", key+".name", "choose another name", "%q is the name of listeners[%d] too", clip(l.Name), first)
+		}
+		if first, ok := bound[l.Address]; ok && l.Address != "" && !strings.HasSuffix(l.Address, ":0") {
+			list.Errorf("SG1034", key+".address", "choose another address or port", "%q is the address of listeners[%d] too", clip(l.Address), first)
+		}
+		named[l.Name], bound[l.Address] = i, i
+		c.warnOfNoProof(list, l, key)
+	}
+}
+
+// validateTLS checks that a listener has a tls section if its transport wants
+// one, and what the section says.
+func validateTLS(list *finding.List, l *Listener, key string) {
+	switch {
+	case l.TLS == nil && l.Transport == "tls":
+		list.Errorf("SG1025", key+".tls", "write tls: {bundle: /etc/slabgate/tls/bundle.pem, client_ca: /etc/slabgate/tls/ca.pem}",
+			"not set, but the transport is tls")
+	case l.TLS != nil && l.Transport == "plaintext":
+		list.Errorf("SG1026", key+".tls", "write transport: tls, or delete the section", "would not be used: the transport is plaintext")
+	case l.TLS != nil:
+		*list = append(*list, l.TLS.Validate().Under(key+".tls")...)
+	}
+}
+
+// warnOfNoProof warns of a listener where a client can prove nothing: only a
+// policy that matches the listener or the address itself lets anyone in.
+func (c *Config) warnOfNoProof(list *finding.List, l *Listener, key string) {
+	certificates := l.TLS != nil && l.TLS.ClientAuth == certs.Default().ClientAuth
+	if certificates || len(c.Logins.ASCII) > 0 && c.Logins.Users != "" {
+		return
+	}
+	where := key
+	if l.TLS != nil {
+		where = key + ".tls.client_auth"
+	}
+	list.Warnf("SG1029", where, "write client_auth: require, or logins: {ascii: [memcached], users: users.yaml}",
+		"a client here need not prove who it is, and cannot log in")
+}
+
+// validateUpstreams checks the one upstream.
+func (c *Config) validateUpstreams(list *finding.List) {
+	if len(c.Upstreams) != 1 {
+		list.Errorf("SG1024", "upstreams", "write one: upstreams: [{name: local, address: unix:/run/memcached/memcached.sock}]",
+			"there are %d upstreams; this version wants exactly one", len(c.Upstreams))
+	}
+	for i := range c.Upstreams {
+		u, key := &c.Upstreams[i], element("upstreams", i)
+		if !isName(u.Name) {
+			list.Errorf("SG1022", key+".name", "use a-z, 0-9 and single hyphens, 63 at most: local", "%q is not a name", clip(u.Name))
+		}
+		*list = append(*list, u.Validate().Under(key)...)
+	}
+}
+
+// validateLogins checks that logins have a form and somebody to log in.
+func (c *Config) validateLogins(list *finding.List) {
+	for i, form := range c.Logins.ASCII {
+		if form != asciiLogin {
+			list.Errorf("SG1027", element("logins.ascii", i), "write ascii: [memcached]", "%q is not a form of login", clip(form))
+		}
+	}
+	if len(c.Logins.ASCII) > 0 && c.Logins.Users == "" {
+		list.Errorf("SG1028", "logins.users", "write users: /etc/slabgate/users.yaml", "not set, but logins.ascii lets users log in")
+	}
+	if len(c.Logins.ASCII) == 0 && c.Logins.Users != "" {
+		list.Warnf("SG1035", "logins.users", "write ascii: [memcached], or delete users", "no user can log in: logins.ascii is empty")
+	}
+}
+
+// validateProcess checks shutdown, log and audit.
+func (c *Config) validateProcess(list *finding.List) {
+	if c.Shutdown.AcceptFor < 0 || c.Shutdown.Grace < 0 {
+		list.Errorf("SG1032", "shutdown", "write 0s or more", "a wait is less than nothing")
+	}
+	if !logLevels[c.Log.Level] {
+		list.Errorf("SG1030", "log.level", "write debug, info, warn or error", "%q is not a level", clip(c.Log.Level))
+	}
+	if !logFormats[c.Log.Format] {
+		list.Errorf("SG1030", "log.format", "write auto, text or json", "%q is not a format", clip(c.Log.Format))
+	}
+	files := map[string]int{}
+	for i, s := range c.Audit.Sinks {
+		key := element("audit.sinks", i)
+		if s.File == "" {
+			list.Errorf("SG1031", key+".file", "write file: /var/log/slabgate/audit.jsonl", "not set")
+		}
+		if first, ok := files[s.File]; ok && s.File != "" {
+			list.Errorf("SG1036", key+".file", "keep one of the two", "%q is the file of audit.sinks[%d] too", clip(s.File), first)
+		}
+		files[s.File] = i
+		if s.Mode&0o007 != 0 || s.Mode&0o600 != 0o600 {
+			list.Errorf("SG1037", key+".mode", `write mode: "0640"`, "%04o: slabgate must read and write the record, and others must not", uint32(s.Mode))
+		}
+	}
+}
+
+// isName reports whether s follows the grammar of every name in slabgate.yaml:
+// lower-case words with single hyphens between them.
+func isName(s string) bool {
+	if s == "" || len(s) > 63 {
+		return false
+	}
+	for word := range strings.SplitSeq(s, "-") {
+		if word == "" || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/proxy"
+	"github.com/slabgate/slabgate/upstream"
+)
+
+// valid is a Config that nothing is wrong with, made without a file.
+func valid() *Config {
+	l := Listener{ListenerConfig: proxy.DefaultListener(), TLS: new(certs.Config)}
+	l.Name, l.Address = "main", ":11212"
+	*l.TLS = certs.Default()
+	l.TLS.Bundle, l.TLS.ClientCA = "/b.pem", "/ca.pem"
+	u := upstream.Default()
+	u.Name, u.Address = "local", "127.0.0.1:11211"
+	return &Config{
+		Version: 1, Policy: "/p.yaml", Limits: proxy.DefaultLimits(),
+		Listeners: []Listener{l}, Upstreams: []upstream.Config{u},
+		Log: Log{Level: "info", Format: "auto"},
+	}
+}
+
+func TestValidate(t *testing.T) {
+	const w, e = finding.Warning, finding.Error
+	for _, row := range []struct {
+		name string
+		set  func(c *Config)
+		want string // "code key", of everything that is found
+		of   finding.Severity
+	}{
+		{"as it is", func(c *Config) {}, "", e},
+		{"two listeners", func(c *Config) { c.Listeners = append(c.Listeners, c.Listeners[0]) },
+			"SG1023 listeners[1].name; SG1034 listeners[1].address", e},
+		{"two ports of the system's choice", func(c *Config) {
+			c.Listeners = append(c.Listeners, c.Listeners[0])
+			c.Listeners[0].Address, c.Listeners[1].Address, c.Listeners[1].Name = "127.0.0.1:0", "127.0.0.1:0", "b"
+		}, "", e},
+		{"two listeners without a name", func(c *Config) {
+			c.Listeners = append(c.Listeners, c.Listeners[0])
+			c.Listeners[0].Name, c.Listeners[1].Name, c.Listeners[1].Address = "", "", ":1"
+		}, "SG1022 listeners[0].name; SG1022 listeners[1].name", e},
+		{"no tls", func(c *Config) { c.Listeners[0].TLS = nil }, "SG1025 listeners[0].tls; SG1029 listeners[0]", e},
+		{"no certificate asked", func(c *Config) { c.Listeners[0].TLS.ClientAuth, c.Listeners[0].TLS.ClientCA = "none", "" },
+			"SG1029 listeners[0].tls.client_auth", w},
+		{"a certificate if there is one", func(c *Config) { c.Listeners[0].TLS.ClientAuth = "request" },
+			"SG1029 listeners[0].tls.client_auth", w},
+		{"and a login", func(c *Config) {
+			c.Listeners[0].TLS.ClientAuth, c.Logins = "request", Logins{ASCII: []string{"memcached"}, Users: "/u.yaml"}
+		}, "", e},
+		{"tls on a unix socket", func(c *Config) { c.Listeners[0].Address = "unix:/s" }, "", e},
+		{"no upstream", func(c *Config) { c.Upstreams = nil }, "SG1024 upstreams", e},
+		{"upstream without a name", func(c *Config) { c.Upstreams[0].Name = "" }, "SG1022 upstreams[0].name", e},
+		{"upstream of another", func(c *Config) { c.Upstreams[0].Address, c.Upstreams[0].Unsafe = "10.0.0.1:1", true },
+			"SG1058 upstreams[0].unsafe", w},
+		{"negative wait", func(c *Config) { c.Shutdown.Grace = -time.Second }, "SG1032 shutdown", e},
+		{"negative wait before", func(c *Config) { c.Shutdown.AcceptFor = -1 }, "SG1032 shutdown", e},
+		{"audit of all", func(c *Config) { c.Audit.Sinks = []AuditSink{{"/a", 0o600}, {"/b", 0o660}} }, "", e},
+		{"audit for others", func(c *Config) { c.Audit.Sinks = []AuditSink{{"/a", 0o641}} }, "SG1037 audit.sinks[0].mode", e},
+		{"audit for nobody", func(c *Config) { c.Audit.Sinks = []AuditSink{{"", 0}} },
+			"SG1031 audit.sinks[0].file; SG1037 audit.sinks[0].mode", e},
+		{"nothing", func(c *Config) { *c = Config{} }, "SG1020 version; SG1021 listeners; SG1024 upstreams; SG1033 policy; " +
+			"SG1046 limits.login_timeout; SG1046 limits.handshake_timeout; SG1046 limits.request_timeout; SG1046 limits.write_timeout; " +
+			"SG1046 limits.max_unauthenticated; SG1046 limits.max_per_source; SG1046 limits.max_in_flight; SG1046 limits.max_reply; " +
+			"SG1030 log.level; SG1030 log.format", e},
+	} {
+		c := valid()
+		row.set(c)
+		var got []string
+		list := c.Validate()
+		for _, f := range list {
+			got = append(got, f.Code+" "+f.Key)
+		}
+		if strings.Join(got, "; ") != row.want || list.Failed() != (row.want != "" && row.of == e) {
+			t.Errorf("%s: got %v, want %s", row.name, list, row.want)
+		}
+	}
+}
+
+func TestNamesOfUpstreamsFollowThoseOfListeners(t *testing.T) {
+	for _, name := range []string{"a", "a-b", "0", "", "-", "a-", "-a", "a--b", "A", "a_b", "a.b", "ä", "a b", "a\n",
+		strings.Repeat("a", 63), strings.Repeat("a", 64)} {
+		l := proxy.DefaultListener()
+		l.Name, l.Address = name, ":1"
+		if want := len(l.Validate()) == 0; isName(name) != want {
+			t.Errorf("%q: got %v, want %v", name, isName(name), want)
+		}
+	}
+}
