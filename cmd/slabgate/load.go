@@ -51,8 +51,8 @@ type loaded struct {
 // snapshot is nil if anything is wrong. generation numbers the users.
 func (s *source) load(generation uint64) *loaded {
 	l := &loaded{}
-	flags, ok := s.flagMap(&l.found)
-	if !ok {
+	flags := s.flagMap(&l.found)
+	if l.found.Failed() {
 		return l
 	}
 	l.config, l.found = config.Load(s.path, flags, s.environ)
@@ -80,17 +80,17 @@ func (s *source) load(generation uint64) *loaded {
 	return l
 }
 
-func (s *source) flagMap(found *finding.List) (map[string]string, bool) {
+// flagMap is every --set by its key.
+func (s *source) flagMap(found *finding.List) map[string]string {
 	flags := map[string]string{}
 	for _, f := range s.flags {
 		key, value, ok := strings.Cut(f, "=")
 		if !ok {
 			found.Errorf("SG1401", "", "write --set KEY=VALUE, as in --set log.level=debug", "--set %q has no value", f)
-			return nil, false
 		}
 		flags[key] = value
 	}
-	return flags, true
+	return flags
 }
 
 // certificate loads the TLS of one listener and returns its digest.
@@ -183,6 +183,9 @@ func (l *loaded) exitCode() int {
 // exitOf are the findings that are no fault of a file's text.
 var exitOf = map[string]int{
 	"SG1001": exitNoFile,
+	"SG1015": exitPermission,
+	"SG1039": exitPermission,
+	"SG1280": exitPermission,
 	"SG1310": exitNoFile,
 	"SG1311": exitPermission,
 	"SG1313": exitPermission,

@@ -66,7 +66,10 @@ type daemon struct {
 // run starts the daemon and returns when it has stopped.
 func (c *runCommand) run(ctx context.Context, io stdio) error {
 	if os.Geteuid() == 0 && !c.allowRoot {
-		return fail(exitPermission, "running as root is refused: start slabgate as a user of its own, or say --allow-root")
+		var found finding.List
+		found.Errorf("SG1403", "", "start slabgate as a user of its own, or say --allow-root", "slabgate does not run as root")
+		printFindings(io.err, found)
+		return exit(exitPermission)
 	}
 	l := c.load(1)
 	printFindings(io.err, l.found)

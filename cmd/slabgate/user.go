@@ -11,6 +11,7 @@ import (
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/finding"
 )
 
 // userCommand is what the subcommands of `slabgate user` share.
@@ -202,7 +203,12 @@ func (u *userCommand) change(io stdio, edit func([]auth.User) ([]auth.User, erro
 func (u *userCommand) read(io stdio) ([]auth.User, string, error) {
 	path := u.file
 	if path == "" {
-		flags, _ := u.flagMap(nil)
+		var found finding.List
+		flags := u.flagMap(&found)
+		if found.Failed() {
+			printFindings(io.err, found)
+			return nil, "", exit(exitUsage)
+		}
 		c, found := config.Load(u.source.path, flags, u.environ)
 		switch {
 		case c == nil:
