@@ -33,6 +33,8 @@ var mayImport = map[string][]string{
 	"internal/testkit":    {},
 	"internal/arch":       {},
 	"internal/democlient": {},
+	"bench":               {},
+	"scripts/summary":     {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/doctor", "internal/finding",
 		"internal/learn", "internal/metrics", "policy", "protocol", "proxy", "upstream",
