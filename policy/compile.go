@@ -150,12 +150,13 @@ func (c *compiler) rolesOf(path string, names []string) []*rule {
 	for i, name := range names {
 		at := fmt.Sprintf("%s.roles[%d]", path, i)
 		of, ok := c.roles[name]
-		switch {
-		case !ok:
+		if !ok {
 			c.out.Errorf(codeRole, at, suggestion(name, sortedNames(c.doc.Roles), "define it under roles"),
 				"there is no role %q", clip(name))
-		case slices.Contains(names[:i], name):
+		}
+		if slices.Contains(names[:i], name) {
 			c.out.Errorf(codeRoleTwice, at, "remove it", "the role %q is listed twice", clip(name))
+			continue
 		}
 		rules = append(rules, of...)
 	}

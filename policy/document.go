@@ -91,7 +91,6 @@ var notYet = map[string]string{
 	"tls.pin":                  "match the certificate by its uri or dns name instead",
 	"rules.when":               "a rule holds always",
 	"rules.mode":               "set mode for the identity instead",
-	"learn":                    "write the rules by hand and try them with mode: audit",
 	"namespace":                "name the keys of each identity in its rules",
 	"namespaces":               "name the keys of each identity in its rules",
 	"flush":                    `allow or deny "@flush" instead`,
@@ -106,6 +105,9 @@ var notYet = map[string]string{
 // language but not of this version, and the sentence to say so with.
 func NotYet(path string) (sentence string, ok bool) {
 	parts := strings.Split(withoutIndexes(path), ".")
+	if len(parts) > 1 && (parts[0] == "roles" || parts[0] == "identities") {
+		parts = append(parts[:1], parts[2:]...) // a name is no key
+	}
 	for end := len(parts); end > 0; end-- {
 		for _, start := range []int{end - 2, end - 1} {
 			if start < 0 {
