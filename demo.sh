@@ -18,7 +18,7 @@ clean() { kill $sg $mc 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$d
 trap clean EXIT
 trap 'exit 130' INT TERM
 
-go build -o "$dir/slabgate" ./cmd/slabgate && go build -o "$dir/client" ./internal/democlient
+go build -buildvcs=false -o "$dir/" ./cmd/slabgate ./internal/democlient
 mkdir -m 700 "$dir/run" && cp demo/*.yaml "$dir/run"
 sed -i "s|DIR|$dir/run|g" "$dir/run/slabgate.yaml"
 "$dir/slabgate" cert dev --dir "$dir/run/tls" --client shop --client blog >/dev/null
@@ -36,7 +36,7 @@ done
 
 call() { # IDENTITY [-data VALUE] COMMAND...
 	who=$1 && shift
-	"$dir/client" -addr "127.0.0.1:$port" -ca "$dir/run/tls/ca.pem" \
+	"$dir/democlient" -addr "127.0.0.1:$port" -ca "$dir/run/tls/ca.pem" \
 		-cert "$dir/run/tls/client-$who.pem" -key "$dir/run/tls/client-$who-key.pem" "$@" 2>&1 || true
 }
 story() { # WHAT GOT WANT
@@ -51,7 +51,7 @@ story 'get cart:1 as "blog"' "$(call blog get cart:1)" "CLIENT_ERROR access deni
 story 'flush_all  as "shop"' "$(call shop flush_all)" "CLIENT_ERROR access denied"
 "$dir/slabgate" explain --dev -c "$dir/run/slabgate.yaml" --as shop --cmd flush_all | sed 's/^/    /' >"$dir/why"
 cat "$dir/why" && grep -q '@flush' "$dir/why"
-story 'get cart:1 without TLS' "$("$dir/client" -addr "127.0.0.1:$port" get cart:1 2>/dev/null || echo refused)" "refused"
+story 'get cart:1 without TLS' "$("$dir/democlient" -addr "127.0.0.1:$port" get cart:1 2>/dev/null || echo refused)" "refused"
 [ "${1:-}" = --once ] && exit 0
 echo "Ctrl-C ends it. Try: $dir/slabgate explain --dev -c $dir/run/slabgate.yaml --as blog --cmd 'get cart:1'"
 wait $sg

@@ -35,7 +35,8 @@ type exchange struct {
 	local  []byte
 	out    []byte // for the client; the driver takes it
 	alone  protocol.Request
-	end    End // set once the session has to end after what is owed
+	end    End  // set once the session has to end after what is owed
+	fresh  bool // what is there of the next request began in the last feed
 
 	at    int // owed[at] is being settled
 	reply reply
@@ -75,9 +76,10 @@ func newExchange(limits *Limits, o observer) *exchange {
 // is full, or a request must be carried out alone. It returns the bytes taken,
 // and whether it stopped for want of more.
 func (x *exchange) feed(in []byte) (used int, short bool) {
-	for !x.full() {
+	for x.fresh = false; !x.full(); {
 		req, n, err := x.parser.Next(in[used:])
 		used += n
+		x.fresh = x.fresh || err != protocol.ErrShort && err != protocol.ErrBody || n > 0 && !x.parser.Owes()
 		switch {
 		case err == nil:
 			x.serve(req)
@@ -89,6 +91,7 @@ func (x *exchange) feed(in []byte) (used int, short bool) {
 				return used, true
 			}
 			used += x.parser.Refuse(in[used:])
+			x.fresh = true
 		default:
 			x.refuse(err)
 		}
@@ -177,6 +180,10 @@ func (x *exchange) serve(req *protocol.Request) {
 func (x *exchange) serveLocal(v *protocol.Verb) {
 	switch v {
 	case protocol.Version:
+		if x.version == "" {
+			x.answer(protocol.UpstreamDown)
+			return
+		}
 		from := len(x.local)
 		x.local = protocol.AppendVersion(x.local, x.version)
 		x.owe(from)

@@ -53,7 +53,7 @@ func (s *Server) now() time.Time {
 // One that the new snapshot knows no more is closed at once.
 func (s *Server) Swap(snap *Snapshot) {
 	s.snapshot.Store(snap)
-	if s.Verifier != nil && snap.Users != nil {
+	if s.Verifier != nil {
 		s.Verifier.Swap(snap.Users)
 	}
 	for _, c := range s.all() {
