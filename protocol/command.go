@@ -1,12 +1,15 @@
 package protocol
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Command is one command about one key, as it goes to memcached. Its slices are
 // the caller's and are only read while it is composed and answered.
 type Command struct {
 	Verb    *Verb
-	Key     []byte // whole, with any namespace; ValidKey
+	Key     []byte // ValidKey
 	Value   []byte
 	Flags   uint32
 	Exptime int32
@@ -34,16 +37,21 @@ type canon struct {
 type fields uint8
 
 const (
-	hasValue fields = 1 << iota // client flags, expiry, length and a data block
+	hasValue fields = 1 << iota // client flags, expiry, length and a data block; all that a refused command's row says
 	hasExptime
 	hasCAS
 	hasDelta
 )
 
-// Wants reports whether a hit of the command carries a value.
-func (c *Command) wantsValue() bool {
-	return len(c.Verb.canon.flags) > 2 && c.Verb.canon.word == "mg" || c.Verb.canon.word == "ma"
-}
+// Meta flags that ask for something to be returned, as canon.flags has them.
+const (
+	askFlags = " f"
+	askCAS   = " c"
+	askValue = " v"
+)
+
+// asks reports whether the command's meta form has one of those flags.
+func (v *Verb) asks(flag string) bool { return strings.Contains(v.canon.flags, flag) }
 
 // Idempotent reports whether the command may be sent again if its reply was
 // thrown away: it reads, or sets an expiry to a given point.
@@ -89,11 +97,11 @@ func (c *Command) carriesExptime() bool {
 func AppendClassic(dst []byte, c *Command) []byte {
 	f := &c.Verb.canon
 	dst = append(append(dst, f.classic...), ' ')
-	if f.fields&hasExptime != 0 && c.wantsValue() { // gat names the expiry before the key
+	if f.fields&hasExptime != 0 && c.Verb.asks(askValue) { // gat names the expiry before the key
 		dst = append(appendInt(dst, int64(c.Exptime)), ' ')
 	}
 	dst = append(dst, c.Key...)
-	if f.fields&hasExptime != 0 && !c.wantsValue() {
+	if f.fields&hasExptime != 0 && !c.Verb.asks(askValue) {
 		dst = appendInt(append(dst, ' '), int64(c.Exptime))
 	}
 	if f.fields&hasValue != 0 {

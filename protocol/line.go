@@ -1,7 +1,5 @@
 package protocol
 
-import "bytes"
-
 // parseFunc reads the tokens of a line into the parser's request. The error, if
 // any, is a *Refusal.
 type parseFunc func(p *Parser) error
@@ -180,8 +178,8 @@ func parseFlush(p *Parser) error {
 	return nil
 }
 
-// parseKeyless finds the row whose arguments match exactly: memcached takes
-// abbreviations of them, which would slip past a policy.
+// parseKeyless finds the row whose arguments match exactly, so that a policy
+// decides on the very words that go upstream.
 func parseKeyless(p *Parser) error {
 	if p.req.Verb.word != "stats" {
 		p.noReply(len(p.tok))
@@ -206,12 +204,13 @@ func parseRefused(p *Parser) error {
 	return p.reject(lineNotServed)
 }
 
-// parseMeta answers a meta command, which this dialect does not serve. A
-// client's ms carries a data block, whose length must be known to go on.
-func parseMeta(p *Parser) error {
-	if p.req.Verb.Name != "ms" {
-		return p.reject(lineNotServed)
-	}
+// parseLoud answers a command that is never served and knows no noreply: a meta
+// command, or a retrieval, for which the word is a key.
+func parseLoud(p *Parser) error { return p.reject(lineNotServed) }
+
+// parseMetaStore answers ms, which is never served either: <key> <bytes> <flags>*.
+// A data block follows, whose length must be known to go on.
+func parseMetaStore(p *Parser) error {
 	if len(p.tok) < 3 {
 		return p.refuse(lineBadFormat, closing)
 	}
@@ -225,80 +224,5 @@ func parseMeta(p *Parser) error {
 // takesBody reports whether a data block follows the command's line, so that a
 // bad line must still be parsed for its length.
 func (v *Verb) takesBody() bool {
-	return v.canon.fields&hasValue != 0 || v.Name == "ms"
-}
-
-// matchArgs reports whether the tokens after the first match pattern, and
-// leaves them, composed anew, in p.args. In a pattern # is an unsigned 32-bit
-// number, - a signed one, % a decimal fraction, @ a list of slab classes or
-// all, and a|b a choice of words.
-func (p *Parser) matchArgs(pattern string) bool {
-	p.args = p.args[:0]
-	tok := p.tok[1:]
-	for pattern != "" {
-		var want string
-		want, pattern = cutWord(pattern)
-		if len(tok) == 0 || !p.matchArg(want, tok[0]) {
-			return false
-		}
-		tok = tok[1:]
-	}
-	return len(tok) == 0
-}
-
-func (p *Parser) matchArg(want string, tok []byte) bool {
-	if len(p.args) > 0 {
-		p.args = append(p.args, ' ')
-	}
-	switch want {
-	case "#":
-		v, ok := parseUint(tok, maxU32)
-		p.args = appendUint(p.args, v)
-		return ok
-	case "-":
-		v, ok := parseExptime(tok)
-		p.args = appendInt(p.args, int64(v))
-		return ok
-	case "%":
-		p.args = append(p.args, tok...)
-		return len(tok) <= 10 && onlyBytes(tok, "0123456789.") && bytes.Count(tok, []byte(".")) <= 1
-	case "@":
-		p.args = append(p.args, tok...)
-		return string(tok) == "all" || len(tok) <= 256 && onlyBytes(tok, "0123456789,")
-	}
-	p.args = append(p.args, tok...)
-	return oneOf(want, tok)
-}
-
-// oneOf reports whether tok is one of the words in choice, which | separates.
-func oneOf(choice string, tok []byte) bool {
-	for choice != "" {
-		end := 0
-		for end < len(choice) && choice[end] != '|' {
-			end++
-		}
-		if choice[:end] == string(tok) {
-			return true
-		}
-		choice = choice[min(end+1, len(choice)):]
-	}
-	return false
-}
-
-func cutWord(s string) (word, rest string) {
-	for i := range s {
-		if s[i] == ' ' {
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
-}
-
-func onlyBytes(tok []byte, set string) bool {
-	for _, c := range tok {
-		if bytes.IndexByte([]byte(set), c) < 0 {
-			return false
-		}
-	}
-	return true
+	return v.canon.fields&hasValue != 0
 }

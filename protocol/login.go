@@ -9,9 +9,9 @@ const MaxLogin = 128 + 1 + 1024
 // Login is a request of a client that has not said who it is: a login token, or
 // something that may not be said yet.
 type Login struct {
-	Token   []byte // user, a space, password; points into the buffer; nil if the request is no login
-	Quit    bool   // the client leaves
-	Refusal Refusal
+	Token   []byte  // user, a space, password; points into the buffer; nil if the request is no login
+	Quit    bool    // the client leaves
+	Refusal Refusal // what to answer if the request is neither
 }
 
 // ParseLogin parses the request at the start of buf by the rules of memcached's
@@ -21,45 +21,49 @@ type Login struct {
 // returns the bytes taken, or [ErrShort].
 func ParseLogin(buf []byte, l *Login) (int, error) {
 	*l = Login{}
-	end := bytes.IndexByte(buf, '\n') + 1
-	if end == 0 {
-		if len(buf) < MaxLine {
-			return 0, ErrShort
-		}
-		l.Refusal = Refusal{Reply: Unauthenticated, Close: true}
-		return len(buf), nil
+	end := bytes.IndexByte(buf[:min(len(buf), MaxLine)], '\n') + 1
+	switch {
+	case end == 0 && len(buf) < MaxLine:
+		return 0, ErrShort
+	case end == 0:
+		return l.refuse(MaxLine, Refusal{Reply: Unauthenticated, Close: true})
 	}
-	tok := bytes.Fields(buf[:min(end, MaxLine)])
-	if len(tok) > 0 && bytes.HasPrefix(tok[len(tok)-1], []byte("HTTP/")) {
-		l.Refusal.Close = true
-		return end, nil
-	}
-	if len(tok) == 1 && string(tok[0]) == "quit" {
+	var p Parser
+	line := bytes.TrimSuffix(buf[:end-1], []byte("\r"))
+	p.split(line)
+	switch {
+	case len(p.tok) > 0 && bytes.HasPrefix(p.tok[len(p.tok)-1], []byte("HTTP/")):
+		return l.refuse(end, Refusal{Close: true})
+	case len(p.tok) == 0 || line[0] == ' ' || hasControl(line):
+		return l.refuse(end, Refusal{Reply: Unauthenticated})
+	case len(p.tok) == 1 && string(p.tok[0]) == "quit":
 		l.Quit = true
 		return end, nil
+	case len(p.tok) < 5 || string(p.tok[0]) != "set":
+		return l.refuse(end, Refusal{Reply: Unauthenticated})
 	}
-	l.Refusal.Reply = Unauthenticated
-	if len(tok) < 5 || string(tok[0]) != "set" || buf[0] == ' ' || end > MaxLine {
-		return end, nil
-	}
-	return l.token(buf, end, tok[4])
+	return l.token(buf, end, p.tok[4])
 }
 
 // token takes the data block of a login, which starts at head.
 func (l *Login) token(buf []byte, head int, length []byte) (int, error) {
 	size, ok := parseUint(length, MaxLogin)
-	if !ok {
-		l.Refusal.Close = true // the data block can't be told from the next request
-		return head, nil
+	if !ok { // the data block can't be told from the next request
+		return l.refuse(head, Refusal{Reply: Unauthenticated, Close: true})
 	}
 	end := head + int(size)
 	if len(buf) < end+len(crlf) {
 		return 0, ErrShort
 	}
 	if string(buf[end:end+len(crlf)]) != crlf {
-		l.Refusal = Refusal{Reply: AuthBadEnd, Close: true}
-		return end, nil
+		return l.refuse(head, Refusal{Reply: AuthBadEnd, Close: true})
 	}
 	l.Token = buf[head:end]
 	return end + len(crlf), nil
+}
+
+// refuse takes a whole request that is no login.
+func (l *Login) refuse(taken int, r Refusal) (int, error) {
+	l.Refusal = r
+	return taken, nil
 }

@@ -1,5 +1,7 @@
 package protocol
 
+import "bytes"
+
 // parseUint reads the decimal digits of tok as a number of at most max. It
 // accepts nothing but digits: no sign, no space, at most 20 of them. Leading
 // zeros are accepted, as memcached accepts them; the number is composed anew
@@ -14,7 +16,7 @@ func parseUint(tok []byte, max uint64) (uint64, bool) {
 			return 0, false
 		}
 		d := uint64(c - '0')
-		if v > (max-d)/10 {
+		if d > max || v > (max-d)/10 {
 			return 0, false
 		}
 		v = v*10 + d
@@ -22,7 +24,8 @@ func parseUint(tok []byte, max uint64) (uint64, bool) {
 	return v, true
 }
 
-// parseExptime reads an expiry: a signed 32-bit number of at most ten digits.
+// parseExptime reads an expiry: the digits of a number of at most 31 bits, with a
+// minus sign or without. Minus zero is zero.
 func parseExptime(tok []byte) (int32, bool) {
 	neg := len(tok) > 0 && tok[0] == '-'
 	if neg {
@@ -55,7 +58,7 @@ func appendUint(dst []byte, v uint64) []byte {
 // appendInt appends v in base ten.
 func appendInt(dst []byte, v int64) []byte {
 	if v < 0 {
-		return appendUint(append(dst, '-'), uint64(-v))
+		return appendUint(append(dst, '-'), -uint64(v)) // right for the smallest v as well
 	}
 	return appendUint(dst, uint64(v))
 }
@@ -66,7 +69,7 @@ func ValidKey(key []byte) bool {
 	if len(key) == 0 || len(key) > MaxKey {
 		return false
 	}
-	return !hasControl(key) && indexSpace(key) < 0
+	return !hasControl(key) && bytes.IndexByte(key, ' ') < 0
 }
 
 // hasControl reports whether b holds a byte below space, or DEL.
@@ -77,13 +80,4 @@ func hasControl(b []byte) bool {
 		}
 	}
 	return false
-}
-
-func indexSpace(b []byte) int {
-	for i, c := range b {
-		if c == ' ' {
-			return i
-		}
-	}
-	return -1
 }

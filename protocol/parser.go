@@ -31,7 +31,7 @@ type Parser struct {
 	closed  bool
 	tok     [][]byte // tokens of the line being parsed; reused
 	rows    []*Verb  // of the line's first word
-	dirty   bool     // the line holds a control byte
+	dirty   bool     // the line holds a control byte, or starts with a space
 	args    []byte   // backs Request.Args; reused
 	req     Request
 	refusal Refusal
@@ -50,20 +50,20 @@ func (p *Parser) Next(buf []byte) (*Request, int, error) {
 	if p.closed || len(buf) == 0 {
 		return nil, skipped, ErrShort
 	}
-	end := bytes.IndexByte(buf[p.scanned:], '\n')
-	if end < 0 {
-		p.scanned = len(buf)
-		return nil, skipped, p.unfinished(buf)
+	end, err := p.lineEnd(buf)
+	if err != nil {
+		return nil, skipped, err
 	}
-	end += p.scanned + 1
-	p.scanned = 0
 	if err := p.line(buf[:end]); err != nil {
 		return nil, skipped + end, err
 	}
-	if p.req.Verb.canon.fields&hasValue == 0 {
+	if !p.req.Verb.takesBody() {
 		return &p.req, skipped + end, nil
 	}
 	n, err := p.value(buf, end)
+	if err != nil && err != ErrBody {
+		return nil, skipped + n, err
+	}
 	return &p.req, skipped + n, err
 }
 
@@ -82,27 +82,35 @@ func (p *Parser) Refuse(buf []byte) int {
 // being skipped.
 func (p *Parser) Owes() bool { return p.skip > 0 }
 
-// unfinished judges a line whose end has not come.
-func (p *Parser) unfinished(buf []byte) error {
+// lineEnd returns the length of the line at the start of buf, terminator
+// included. A line that is too long is refused before its end has come; none of
+// it is taken.
+func (p *Parser) lineEnd(buf []byte) (int, error) {
 	limit := MaxLine
 	if isGet(buf) {
 		limit = MaxGetLine
 	}
-	if len(buf) < limit {
-		return ErrShort
+	end := bytes.IndexByte(buf[p.scanned:], '\n') + 1
+	if end > 0 {
+		end += p.scanned
 	}
-	return p.refuse(lineTooLong, closing)
+	p.scanned = 0
+	switch {
+	case end > limit || end == 0 && len(buf) >= limit:
+		return 0, p.refuse(lineTooLong, closing)
+	case end == 0:
+		p.scanned = len(buf)
+		return 0, ErrShort
+	}
+	return end, nil
 }
 
 // line parses one whole line, terminator included, into p.req.
 func (p *Parser) line(raw []byte) error {
 	line := bytes.TrimSuffix(raw[:len(raw)-1], []byte("\r"))
 	p.req = Request{Keys: p.req.Keys[:0]}
-	if len(raw) > MaxLine && (!isGet(raw) || len(raw) > MaxGetLine) {
-		return p.refuse(lineTooLong, closing)
-	}
 	p.split(line)
-	if len(p.tok) == 0 || line[0] == ' ' {
+	if len(p.tok) == 0 {
 		return p.refuse(lineError, 0)
 	}
 	p.rows = byWord[string(p.tok[0])]
@@ -110,17 +118,25 @@ func (p *Parser) line(raw []byte) error {
 		return p.unknown()
 	}
 	p.req.Verb = p.rows[0]
-	p.dirty = hasControl(line)
-	if p.dirty && !p.req.Verb.takesBody() {
-		return p.refuse(lineBadFormat, 0)
+	spaced := line[0] == ' '
+	p.dirty = spaced || hasControl(line)
+	switch {
+	case !p.dirty, p.req.Verb.takesBody():
+		return p.req.Verb.parse(p)
+	case spaced:
+		return p.refuse(lineError, 0)
 	}
-	return p.req.Verb.parse(p)
+	return p.refuse(lineBadFormat, 0)
 }
+
+// maxTokens is more than the most a good line has: gat, an expiry and its keys.
+// What a bad line has beyond it stays uncut, so that it costs no memory.
+const maxTokens = 2 + MaxGetKeys + 1
 
 // split cuts line into tokens at runs of spaces.
 func (p *Parser) split(line []byte) {
 	p.tok = p.tok[:0]
-	for len(line) > 0 {
+	for len(line) > 0 && len(p.tok) < maxTokens {
 		end := bytes.IndexByte(line, ' ')
 		if end < 0 {
 			end = len(line)

@@ -1,5 +1,7 @@
 package protocol
 
+import "bytes"
+
 // IsRead reports whether the command answers with items and END, rather than
 // with one line.
 func (v *Verb) IsRead() bool { return v.canon.word == "mg" && v.canon.flags != "" }
@@ -12,14 +14,10 @@ func AppendItemLine(dst []byte, v *Verb, key []byte, r *Reply) []byte {
 	dst = append(dst, key...)
 	dst = appendUint(append(dst, ' '), uint64(r.Flags))
 	dst = appendUint(append(dst, ' '), uint64(r.Size))
-	if v.returnsCAS() {
+	if v.asks(askCAS) {
 		dst = appendUint(append(dst, ' '), r.CAS)
 	}
 	return append(dst, crlf...)
-}
-
-func (v *Verb) returnsCAS() bool {
-	return v.canon.classic == "gets" || v.canon.classic == "gats"
 }
 
 // End ends the items of a read, and a value.
@@ -57,18 +55,16 @@ func (r *Request) LooksLikeMiss() (string, bool) {
 }
 
 // ParseLine parses one command line without its terminator, as a person writes
-// it in a policy's test. A storage command needs no value. The request points
-// into a copy of line.
+// it in a policy's test. A storage command has no value yet. The request points
+// into a copy of line. The error is a *[Refusal].
 func ParseLine(line []byte) (*Request, error) {
-	var p Parser
-	p.MaxItem = maxU31
-	buf := append(append(make([]byte, 0, len(line)+2), line...), crlf...)
-	req, n, err := p.Next(buf)
-	switch {
-	case err == ErrBody || err == nil && n == len(buf):
-		return req, nil
-	case err != nil && err != ErrShort:
+	if bytes.IndexByte(line, '\n') >= 0 {
+		return nil, &Refusal{Reply: lineBadFormat}
+	}
+	p := Parser{MaxItem: maxU31}
+	req, _, err := p.Next(append(bytes.Clone(line), crlf...))
+	if err != nil && err != ErrBody {
 		return nil, err
 	}
-	return nil, &Refusal{Reply: lineBadFormat}
+	return req, nil
 }

@@ -135,7 +135,7 @@ func (r *Reply) takeFlags(rest []byte, c *Command, opaque uint64) error {
 		if end < 0 {
 			end = len(rest)
 		}
-		if err := r.takeFlag(flag, rest[:end], opaque); err != nil {
+		if err := r.takeFlag(flag, rest[:end], c, opaque); err != nil {
 			return err
 		}
 		rest = rest[end:]
@@ -143,13 +143,14 @@ func (r *Reply) takeFlags(rest []byte, c *Command, opaque uint64) error {
 	if !seen['O'] {
 		return errReplyOwner
 	}
-	if r.Status == StatusValue && c.wants('f') != seen['f'] || seen['c'] != (r.Status == StatusValue && c.wants('c')) {
+	hit := r.Status == StatusValue
+	if seen['f'] != (hit && c.Verb.asks(askFlags)) || seen['c'] != (hit && c.Verb.asks(askCAS)) {
 		return errReplyKind
 	}
 	return nil
 }
 
-func (r *Reply) takeFlag(flag byte, tok []byte, opaque uint64) error {
+func (r *Reply) takeFlag(flag byte, tok []byte, c *Command, opaque uint64) error {
 	ok := true
 	switch flag {
 	case 'O':
@@ -164,7 +165,7 @@ func (r *Reply) takeFlag(flag byte, tok []byte, opaque uint64) error {
 	case 'c':
 		r.CAS, ok = parseUint(tok, maxU64)
 	case 'W', 'X', 'Z':
-		ok = len(tok) == 0
+		ok = len(tok) == 0 && c.Verb.canon.word == "mg"
 	default:
 		ok = false
 	}
@@ -174,42 +175,12 @@ func (r *Reply) takeFlag(flag byte, tok []byte, opaque uint64) error {
 	return nil
 }
 
-// wants reports whether the command's meta form has the return flag.
-func (c *Command) wants(flag byte) bool {
-	f := c.Verb.canon.flags
-	for i := 1; i < len(f); i += 2 {
-		if f[i-1] == ' ' && f[i] == flag && (i+1 == len(f) || f[i+1] == ' ') {
-			return true
-		}
-	}
-	return false
-}
-
 // fits refuses a status that the command can't have.
 func (r *Reply) fits(c *Command) error {
-	ok := false
-	switch c.Verb.canon.word {
-	case "mg":
-		ok = r.Status == StatusMiss || r.Status == c.hit()
-	case "ma":
-		ok = r.Status == StatusValue || r.Status == StatusNotFound
-	case "md":
-		ok = r.Status == StatusOK || r.Status == StatusNotFound
-	case "ms":
-		ok = c.Verb.answers[r.Status] != ""
+	if c.Verb.answers[r.Status] != "" || r.Status == StatusValue && c.Verb.asks(askValue) {
+		return nil
 	}
-	if !ok {
-		return errReplyKind
-	}
-	return nil
-}
-
-// hit is the status of a read that found its key.
-func (c *Command) hit() Status {
-	if c.wantsValue() {
-		return StatusValue
-	}
-	return StatusOK
+	return errReplyKind
 }
 
 // errorLines are the error replies memcached may give to a command that was

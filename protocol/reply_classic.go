@@ -1,6 +1,9 @@
 package protocol
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // ParseClassic is [ParseMeta] for memcached older than the meta dialect. Its
 // replies carry no opaque: a value proves itself by its key, and everything
@@ -11,7 +14,7 @@ func ParseClassic(buf []byte, c *Command, _ uint64, r *Reply) (int, error) {
 		return 0, err
 	}
 	*r = Reply{}
-	if c.wantsValue() && c.Verb.canon.word == "mg" {
+	if c.Verb.IsRead() {
 		return n, r.classicItem(line, c)
 	}
 	if c.Verb.canon.word == "ma" && isNumber(line) {
@@ -42,12 +45,16 @@ func (r *Reply) classicItem(line []byte, c *Command) error {
 		return errReplyOwner
 	}
 	tok := bytes.Split(rest[1:], []byte(" "))
-	if c.wants('c') != (len(tok) == 3) || len(tok) < 2 || len(tok) > 3 {
+	fields := 2
+	if c.Verb.asks(askCAS) {
+		fields = 3
+	}
+	if len(tok) != fields {
 		return errReplyLine
 	}
 	flags, okFlags := parseUint(tok[0], maxU32)
 	size, okSize := parseUint(tok[1], maxU31-2)
-	if ok = okFlags && okSize; ok && len(tok) == 3 {
+	if ok = okFlags && okSize; ok && fields == 3 {
 		r.CAS, ok = parseUint(tok[2], maxU64)
 	}
 	if !ok {
@@ -140,13 +147,14 @@ func SpeaksMeta(version string) bool {
 		end++
 	}
 	parts[2] = parts[2][:end]
-	for i, first := range firstMeta {
-		v, ok := parseUint(parts[i], maxU32)
-		if !ok || v != first {
-			return ok && v > first
+	var v [3]uint64
+	for i := range v {
+		var ok bool
+		if v[i], ok = parseUint(parts[i], maxU32); !ok {
+			return false
 		}
 	}
-	return true
+	return slices.Compare(v[:], firstMeta[:]) >= 0
 }
 
 // ParseStat reads "STAT <name> <value>".

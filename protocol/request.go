@@ -3,7 +3,7 @@ package protocol
 // Limits of a request, in bytes unless they say otherwise. They are memcached's
 // own (doc/protocol.txt) where it has one, else slabgate's.
 const (
-	MaxKey     = 250       // a key, counted after the namespace is added
+	MaxKey     = 250       // a key
 	MaxLine    = 2048      // a command line with its terminator
 	MaxGetLine = 64 << 10  // the same for get, gets, gat and gats
 	MaxGetKeys = 1024      // keys of one get, gets, gat or gats

@@ -17,7 +17,7 @@ type Verb struct {
 	Denied   string   // how it looks when a denial is to look like a miss; "" if it can't
 
 	word    string      // first word on the line
-	args    string      // exact arguments of a command about no key: see matchArgs
+	args    string      // exact arguments of a command about no key: see argKinds
 	parse   parseFunc   // the line's grammar
 	expires bool        // it carries an expiry
 	canon   canon       // its form upstream
@@ -40,17 +40,17 @@ const (
 var table = slices.Concat(keyVerbs, connVerbs, statsVerbs, settingsVerbs, refusedVerbs)
 
 var keyVerbs = []Verb{
-	{Name: "get", Category: CatRead, Access: Reads, parse: parseGet, canon: canon{word: "mg", flags: " f v", classic: "get"}, Denied: lineEnd},
-	{Name: "gets", Category: CatRead, Access: Reads, parse: parseGet, canon: canon{word: "mg", flags: " f c v", classic: "gets"}, Denied: lineEnd},
-	{Name: "gat", Category: CatTouch, Access: Reads | Writes, parse: parseGat, expires: true, canon: canon{word: "mg", flags: " f v", classic: "gat", fields: hasExptime}, Denied: lineEnd},
-	{Name: "gats", Category: CatTouch, Access: Reads | Writes, parse: parseGat, expires: true, canon: canon{word: "mg", flags: " f c v", classic: "gats", fields: hasExptime}, Denied: lineEnd},
+	{Name: "get", Category: CatRead, Access: Reads, parse: parseGet, canon: canon{word: "mg", flags: " f v", classic: "get"}, answers: readAnswers, Denied: lineEnd},
+	{Name: "gets", Category: CatRead, Access: Reads, parse: parseGet, canon: canon{word: "mg", flags: " f c v", classic: "gets"}, answers: readAnswers, Denied: lineEnd},
+	{Name: "gat", Category: CatTouch, Access: Reads | Writes, parse: parseGat, expires: true, canon: canon{word: "mg", flags: " f v", classic: "gat", fields: hasExptime}, answers: readAnswers, Denied: lineEnd},
+	{Name: "gats", Category: CatTouch, Access: Reads | Writes, parse: parseGat, expires: true, canon: canon{word: "mg", flags: " f c v", classic: "gats", fields: hasExptime}, answers: readAnswers, Denied: lineEnd},
 	{Name: "touch", Category: CatTouch, Access: Writes, parse: parseTouch, expires: true, canon: canon{word: "mg", classic: "touch", fields: hasExptime}, answers: touchAnswers, Denied: lineNotFound},
 	{Name: "set", Category: CatStore, Access: Writes, parse: parseStore, expires: true, canon: canon{word: "ms", classic: "set", fields: hasValue}, answers: storeAnswers, Denied: lineNotStored},
 	{Name: "add", Category: CatStore, Access: Writes, parse: parseStore, expires: true, canon: canon{word: "ms", flags: " ME", classic: "add", fields: hasValue}, answers: storeAnswers, Denied: lineNotStored},
 	{Name: "replace", Category: CatStore, Access: Writes, parse: parseStore, expires: true, canon: canon{word: "ms", flags: " MR", classic: "replace", fields: hasValue}, answers: storeAnswers, Denied: lineNotStored},
 	{Name: "append", Category: CatStore, Access: Writes, parse: parseStore, canon: canon{word: "ms", flags: " MA", classic: "append", fields: hasValue}, answers: storeAnswers, Denied: lineNotStored},
 	{Name: "prepend", Category: CatStore, Access: Writes, parse: parseStore, canon: canon{word: "ms", flags: " MP", classic: "prepend", fields: hasValue}, answers: storeAnswers, Denied: lineNotStored},
-	{Name: "cas", Category: CatStore, Access: Writes, parse: parseStore, expires: true, canon: canon{word: "ms", classic: "cas", fields: hasValue | hasCAS}, answers: storeAnswers, Denied: lineNotFound},
+	{Name: "cas", Category: CatStore, Access: Writes, parse: parseStore, expires: true, canon: canon{word: "ms", classic: "cas", fields: hasValue | hasCAS}, answers: casAnswers, Denied: lineNotFound},
 	{Name: "delete", Category: CatDelete, Access: Writes, parse: parseDelete, canon: canon{word: "md", classic: "delete"}, answers: deleteAnswers, Denied: lineNotFound},
 	{Name: "incr", Category: CatArith, Access: Reads | Writes, parse: parseArith, canon: canon{word: "ma", flags: " v", classic: "incr", fields: hasDelta}, answers: arithAnswers, Denied: lineNotFound},
 	{Name: "decr", Category: CatArith, Access: Reads | Writes, parse: parseArith, canon: canon{word: "ma", flags: " v MD", classic: "decr", fields: hasDelta}, answers: arithAnswers, Denied: lineNotFound},
@@ -63,8 +63,8 @@ var connVerbs = []Verb{
 }
 
 var statsVerbs = []Verb{
-	{Name: "flush_all", Category: CatFlush, parse: parseFlush, Route: RouteKeyless, grammar: oneLine, expires: false},
-	{Name: "stats", Category: CatStats, Route: RouteKeyless, grammar: statLines},
+	{Name: "flush_all", Category: CatFlush, parse: parseFlush, grammar: oneLine},
+	{Name: "stats", Category: CatStats, grammar: statLines},
 	{Name: "stats items", Category: CatStats, args: "items", grammar: statLines},
 	{Name: "stats slabs", Category: CatStats, args: "slabs", grammar: statLines},
 	{Name: "stats sizes", Category: CatStats, args: "sizes", grammar: statLines},
@@ -103,12 +103,12 @@ var refusedVerbs = []Verb{
 	{Name: "misbehave", Category: CatDanger, parse: parseRefused},
 	{Name: "debugtime", Category: CatDanger, parse: parseRefused},
 	{Name: "debugitem", Category: CatDanger, parse: parseRefused},
-	{Name: "bget", Category: CatRead, Access: Reads, parse: parseRefused},
-	{Name: "mg", Category: CatRead, Access: Reads, parse: parseMeta},
-	{Name: "ms", Category: CatStore, Access: Writes, parse: parseMeta},
-	{Name: "md", Category: CatDelete, Access: Writes, parse: parseMeta},
-	{Name: "ma", Category: CatArith, Access: Reads | Writes, parse: parseMeta},
-	{Name: "me", Category: CatKeyspace, Access: Reads, parse: parseMeta},
+	{Name: "bget", Category: CatRead, Access: Reads, parse: parseLoud},
+	{Name: "mg", Category: CatRead, Access: Reads, parse: parseLoud},
+	{Name: "ms", Category: CatStore, Access: Writes, parse: parseMetaStore, canon: canon{fields: hasValue}},
+	{Name: "md", Category: CatDelete, Access: Writes, parse: parseLoud},
+	{Name: "ma", Category: CatArith, Access: Reads | Writes, parse: parseLoud},
+	{Name: "me", Category: CatKeyspace, Access: Reads, parse: parseLoud},
 }
 
 var (

@@ -50,12 +50,15 @@ func AppendVersion(dst []byte, version string) []byte {
 }
 
 // answers say what a client of the classic dialect reads for each status of a
-// reply. An empty one is a status memcached never gives that command.
+// reply that carries no value. An empty one is a status memcached never gives
+// that command: a reply that has it is not the command's.
 type answers [statusCount]string
 
 var (
-	storeAnswers  = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusExists: lineExists, StatusNotFound: lineNotFound, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
+	readAnswers   = answers{StatusMiss: lineEnd}
+	storeAnswers  = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
+	casAnswers    = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusExists: lineExists, StatusNotFound: lineNotFound, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
 	deleteAnswers = answers{StatusOK: lineDeleted, StatusNotFound: lineNotFound}
-	touchAnswers  = answers{StatusOK: lineTouched, StatusMiss: lineNotFound, StatusNotFound: lineNotFound}
+	touchAnswers  = answers{StatusOK: lineTouched, StatusMiss: lineNotFound}
 	arithAnswers  = answers{StatusNotFound: lineNotFound, StatusNonNumeric: lineNonNumeric, StatusNoMemory: lineNoMemory}
 )

@@ -1,0 +1,132 @@
+package protocol
+
+import (
+	"bytes"
+	"testing"
+)
+
+// hotStreams are what most clients send most of the time.
+func hotStreams() map[string][]byte {
+	return map[string][]byte{
+		"get":      []byte("get session:0123456789abcdef\r\n"),
+		"get many": []byte("get a b c d e f g h i j k l m n o p\r\n"),
+		"set":      []byte("set session:0123456789abcdef 0 3600 100\r\n" + string(bytes.Repeat([]byte("v"), 100)) + "\r\n"),
+		"incr":     []byte("incr counter:42 1\r\n"),
+	}
+}
+
+// TestHotPathsDoNotAllocate: a request costs no memory of its own.
+func TestHotPathsDoNotAllocate(t *testing.T) {
+	for name, in := range hotStreams() {
+		var p Parser
+		if n := testing.AllocsPerRun(100, func() {
+			if _, _, err := p.Next(in); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}); n != 0 {
+			t.Errorf("parsing %s allocates %v times, want 0", name, n)
+		}
+	}
+	for _, in := range []string{"get " + key(251) + "\r\n", "foo\r\n", "set a x 0 1\r\n", "stats r\r\n", "mg a\r\n"} {
+		var p Parser
+		if n := testing.AllocsPerRun(100, func() {
+			p.skip = 0
+			if _, _, err := p.Next([]byte(in)); err == nil {
+				t.Fatalf("%.20q was accepted", in)
+			}
+		}); n > 1 { // the conversion of in
+			t.Errorf("refusing %.20q allocates %v times, want 0", in, n-1)
+		}
+	}
+	wire := make([]byte, 0, 4096)
+	for _, name := range keyCommands() {
+		c := command(name)
+		c.Value, c.Exptime, c.Flags = []byte("value"), 60, 1
+		if n := testing.AllocsPerRun(100, func() { wire = AppendMeta(wire[:0], c, 42) }); n != 0 {
+			t.Errorf("composing %s as meta allocates %v times, want 0", name, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { wire = AppendClassic(wire[:0], c) }); n != 0 {
+			t.Errorf("composing %s as classic allocates %v times, want 0", name, n)
+		}
+	}
+	for verb, in := range metaReplies() {
+		c, line := command(verb), []byte(in)
+		var r Reply
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := ParseMeta(line, c, 42, &r); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}); n != 0 {
+			t.Errorf("reading %q allocates %v times, want 0", line, n)
+		}
+	}
+}
+
+// metaReplies are the usual replies to some commands with opaque 42.
+func metaReplies() map[string]string {
+	return map[string]string{
+		"get":    "VA 100 f0 O000000000000002a\r\n",
+		"gets":   "VA 100 f0 c123456 O000000000000002a\r\n",
+		"gat":    "EN O000000000000002a\r\n",
+		"set":    "HD O000000000000002a\r\n",
+		"delete": "NF O000000000000002a\r\n",
+		"incr":   "VA 2 O000000000000002a\r\n",
+		"decr":   "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+	}
+}
+
+func benchmarkParser(b *testing.B, name string) {
+	in := hotStreams()[name]
+	var p Parser
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := p.Next(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParserGet(b *testing.B)     { benchmarkParser(b, "get") }
+func BenchmarkParserGetMany(b *testing.B) { benchmarkParser(b, "get many") }
+func BenchmarkParserSet(b *testing.B)     { benchmarkParser(b, "set") }
+func BenchmarkParserIncr(b *testing.B)    { benchmarkParser(b, "incr") }
+
+func benchmarkAppend(b *testing.B, verb string) {
+	c := command(verb)
+	c.Key, c.Value, c.Exptime = []byte("session:0123456789abcdef"), bytes.Repeat([]byte("v"), 100), 3600
+	wire := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		wire = AppendMeta(wire[:0], c, 0x0123456789abcdef)
+	}
+}
+
+func BenchmarkAppendMetaGet(b *testing.B) { benchmarkAppend(b, "get") }
+func BenchmarkAppendMetaSet(b *testing.B) { benchmarkAppend(b, "set") }
+
+func benchmarkParseMeta(b *testing.B, verb string) {
+	c, line := command(verb), []byte(metaReplies()[verb])
+	var r Reply
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseMeta(line, c, 42, &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseMetaGet(b *testing.B)  { benchmarkParseMeta(b, "get") }
+func BenchmarkParseMetaGets(b *testing.B) { benchmarkParseMeta(b, "gets") }
+func BenchmarkParseMetaSet(b *testing.B)  { benchmarkParseMeta(b, "set") }
+
+func BenchmarkParseLogin(b *testing.B) {
+	in := []byte("set auth 0 0 9\r\nuser pass\r\n")
+	var l Login
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseLogin(in, &l); err != nil || l.Token == nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,327 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slabgate/slabgate/internal/testkit"
+)
+
+// link is a connection to a real memcached.
+type link struct {
+	t    *testing.T
+	conn net.Conn
+	in   []byte // received, not yet read
+}
+
+func newLink(t *testing.T, m *testkit.Memcached) *link {
+	t.Helper()
+	conn := m.Dial(t)
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	return &link{t: t, conn: conn}
+}
+
+func (l *link) send(wire []byte) {
+	l.t.Helper()
+	if _, err := l.conn.Write(wire); err != nil {
+		l.t.Fatalf("memcached does not take %.100q: %v", wire, err)
+	}
+}
+
+// more receives at least one byte.
+func (l *link) more() {
+	l.t.Helper()
+	buf := make([]byte, 64<<10)
+	n, err := l.conn.Read(buf)
+	if n == 0 {
+		l.t.Fatalf("memcached said %.200q, then: %v", l.in, err)
+	}
+	l.in = append(l.in, buf[:n]...)
+}
+
+// take takes the next n bytes.
+func (l *link) take(n int) []byte {
+	l.t.Helper()
+	for len(l.in) < n {
+		l.more()
+	}
+	out := l.in[:n:n]
+	l.in = l.in[n:]
+	return out
+}
+
+// parserFunc is what ParseMeta and ParseClassic have in common.
+type parserFunc func([]byte, *Command, uint64, *Reply) (int, error)
+
+// reply reads the reply to c, with its value.
+func (l *link) reply(parse parserFunc, c *Command, opaque uint64) (r Reply, value []byte) {
+	l.t.Helper()
+	for {
+		n, err := parse(l.in, c, opaque, &r)
+		if err == nil {
+			l.take(n)
+			break
+		}
+		if err != ErrShort {
+			l.t.Fatalf("%s %q: memcached said %.200q: %v", c.Verb.Name, c.Key, l.in, err)
+		}
+		l.more()
+	}
+	value = l.take(r.Size)
+	if got := l.take(len(r.Trailer)); string(got) != r.Trailer {
+		l.t.Fatalf("%s %q: %q follows the value, want %q", c.Verb.Name, c.Key, got, r.Trailer)
+	}
+	return r, value
+}
+
+// settled holds that memcached owes nothing: the next thing it says is the
+// answer to the next request.
+func (l *link) settled() {
+	l.t.Helper()
+	if l.version(); len(l.in) > 0 {
+		l.t.Fatalf("memcached owed %.100q", l.in)
+	}
+}
+
+// version asks for the version.
+func (l *link) version() string {
+	l.t.Helper()
+	l.send([]byte("version\r\n"))
+	for {
+		version, n, err := ParseVersion(l.in)
+		if err == nil {
+			l.take(n)
+			return version
+		}
+		if err != ErrShort {
+			l.t.Fatalf("version: memcached said %.100q: %v", l.in, err)
+		}
+		l.more()
+	}
+}
+
+// eachMemcached runs a test with every memcached there is; of those that don't
+// speak the meta dialect only if it needs none.
+func eachMemcached(t *testing.T, meta bool, test func(*testing.T, *link)) {
+	t.Helper()
+	binaries := testkit.MemcachedBinaries()
+	if len(binaries) == 0 {
+		testkit.StartMemcached(t) // skips the test, and says why
+	}
+	for _, path := range binaries {
+		t.Run(path, func(t *testing.T) {
+			l := newLink(t, testkit.MemcachedConfig{Binary: path}.Start(t))
+			if v := l.version(); meta && !SpeaksMeta(v) {
+				t.Skipf("memcached %s does not speak the meta dialect", v)
+			}
+			test(t, l)
+		})
+	}
+}
+
+// randomKeys are keys of every length and of every byte that a key may have.
+func randomKeys() [][]byte {
+	keys := [][]byte{[]byte("noreply"), []byte("0"), []byte("-1"), []byte("v"), []byte("O0000000000000000"), []byte("END"), []byte("HTTP/1.1")}
+	for n := 1; n <= 250; n += 13 {
+		keys = append(keys, bytes.Repeat([]byte{'a' + byte(n%26)}, n))
+	}
+	keys = append(keys, bytes.Repeat([]byte{0xff}, 250))
+	for c := 0x21; c < 0x100; c++ {
+		if c != 0x7f {
+			keys = append(keys, []byte{byte(c)})
+		}
+	}
+	return keys
+}
+
+// randomCommand makes any command there is out of any numbers it may have.
+func randomCommand(src *rand.Rand, verbs []*Verb, keys [][]byte) *Command {
+	exptimes := []int32{0, 0, 0, 0, 60, 3600, 2592000, 2592001, -1, 1<<31 - 1, -(1<<31 - 1)}
+	numbers := []uint64{0, 1, 7, 1 << 31, 1 << 32, 1<<63 - 1, 1 << 63, 1<<64 - 1}
+	c := &Command{
+		Verb: verbs[src.IntN(len(verbs))], Key: keys[src.IntN(len(keys))],
+		Flags: uint32(numbers[src.IntN(len(numbers))]), Exptime: exptimes[src.IntN(len(exptimes))],
+		Delta: numbers[src.IntN(len(numbers))], CAS: numbers[src.IntN(len(numbers))],
+	}
+	if src.IntN(3) == 0 {
+		c.Value = fmt.Append(nil, src.Uint64()>>src.IntN(64))
+		return c
+	}
+	c.Value = make([]byte, src.IntN(300))
+	for i := range c.Value {
+		c.Value[i] = "\r\nEND 0HDO\x00\xff"[src.IntN(12)]
+	}
+	return c
+}
+
+func servedVerbs() []*Verb {
+	var verbs []*Verb
+	for _, v := range Verbs() {
+		if v.Route == RouteKeys {
+			verbs = append(verbs, v)
+		}
+	}
+	return verbs
+}
+
+// commandCount is how many random commands each dialect is tried with.
+const commandCount = 20_000
+
+// TestMetaCommandsHaveOneReply sends random commands to a real memcached, many
+// at a time. Each has exactly one reply, which carries its opaque.
+func TestMetaCommandsHaveOneReply(t *testing.T) {
+	eachMemcached(t, true, testMetaReplies)
+}
+
+func testMetaReplies(t *testing.T, l *link) {
+	src := rand.New(rand.NewPCG(1, 2))
+	verbs, keys := servedVerbs(), randomKeys()
+	seen := map[string]int{}
+	for sent := 0; sent < commandCount; {
+		var batch []*Command
+		var wire []byte
+		first := src.Uint64()
+		for i := range uint64(1 + src.IntN(100)) {
+			c := randomCommand(src, verbs, keys)
+			batch = append(batch, c)
+			wire = AppendMeta(wire, c, first+i)
+		}
+		l.send(wire)
+		for i, c := range batch {
+			r, _ := l.reply(ParseMeta, c, first+uint64(i))
+			if r.Status.Failed() {
+				t.Errorf("%s %q: status %d", c.Verb.Name, c.Key, r.Status)
+			}
+			seen[fmt.Sprint(c.Verb.Name, " ", r.Status)]++
+		}
+		l.settled()
+		sent += len(batch)
+	}
+	if len(seen) < 28 { // a hit and a miss of each
+		t.Errorf("saw only %d pairs of command and status: %v", len(seen), seen)
+	}
+}
+
+// TestClassicCommandsHaveOneReply does the same in the classic dialect, one at a
+// time.
+func TestClassicCommandsHaveOneReply(t *testing.T) {
+	eachMemcached(t, false, testClassicReplies)
+}
+
+func testClassicReplies(t *testing.T, l *link) {
+	src := rand.New(rand.NewPCG(3, 4))
+	verbs, keys := servedVerbs(), randomKeys()
+	for i := range commandCount {
+		c := randomCommand(src, verbs, keys)
+		l.send(AppendClassic(nil, c))
+		l.reply(ParseClassic, c, 0)
+		if i%100 == 0 {
+			l.settled()
+		}
+	}
+	l.settled()
+}
+
+// TestDialectsAgree sends the same random commands in both dialects, to a
+// memcached each: the replies are the same.
+func TestDialectsAgree(t *testing.T) {
+	meta, classic := newLink(t, testkit.StartMemcached(t)), newLink(t, testkit.StartMemcached(t))
+	src := rand.New(rand.NewPCG(5, 6))
+	verbs, keys := servedVerbs(), randomKeys()
+	for i := range uint64(commandCount / 4) {
+		c := randomCommand(src, verbs, keys)
+		if c.Exptime > 0 && c.Exptime < 3600 {
+			c.Exptime = 3600 // so that no item's time comes on one side first
+		}
+		meta.send(AppendMeta(nil, c, i))
+		classic.send(AppendClassic(nil, c))
+		one, oneValue := meta.reply(ParseMeta, c, i)
+		other, otherValue := classic.reply(ParseClassic, c, 0)
+		one.Trailer, other.Trailer = "", ""
+		if one != other || !bytes.Equal(oneValue, otherValue) {
+			t.Fatalf("command %d, %s: meta gives %+v %.100q, classic %+v %.100q",
+				i, bytes.TrimSpace(AppendClassic(nil, c)), one, oneValue, other, otherValue)
+		}
+	}
+}
+
+// TestItemSizeLimitIsMemcacheds: the largest item that the parser lets through
+// is the largest that memcached stores.
+func TestItemSizeLimitIsMemcacheds(t *testing.T) {
+	l := newLink(t, testkit.StartMemcached(t, "-m", "128"))
+	for _, row := range []struct {
+		key   int // bytes
+		flags uint32
+		size  int // the largest value
+	}{
+		{1, 0, 1048516}, {1, 1, 1048512}, {250, 0, 1048267}, {250, 1 << 31, 1048263},
+	} {
+		for _, over := range []int{0, 1} {
+			size := row.size + over
+			in := fmt.Appendf(nil, "set %s %d 0 %d\r\n", strings.Repeat("k", row.key), row.flags, size)
+			in = append(append(in, bytes.Repeat([]byte("v"), size)...), "\r\n"...)
+			var p Parser
+			_, n, err := p.Next(in)
+			for taken := n; taken < len(in); taken += n {
+				_, n, _ = p.Next(in[taken:])
+			}
+			want := "STORED\r\n"
+			if over > 0 {
+				want = "SERVER_ERROR object too large for cache\r\n"
+			}
+			if (err == nil) != (over == 0) {
+				t.Errorf("%.30q: the parser says %v", in, err)
+			}
+			l.send(in)
+			if got := l.take(len(want)); string(got) != want {
+				t.Errorf("%.30q: memcached says %q, want %q", in, got, want)
+			}
+			l.settled()
+		}
+	}
+}
+
+// TestKeylessCommandsHaveReplies sends every command about no key, and reads its
+// reply to the end.
+func TestKeylessCommandsHaveReplies(t *testing.T) {
+	m := testkit.StartMemcached(t)
+	tried := map[*Verb]bool{}
+	for _, line := range []string{
+		"stats", "stats items", "stats slabs", "stats sizes", "stats settings", "stats extstore", "stats conns", "stats reset",
+		"flush_all", "flush_all 0", "flush_all 1000", "flush_all -5", "verbosity 0", "cache_memlimit 65", "cache_memlimit 0",
+		"slabs reassign 1 2", "slabs reassign -1 5", "slabs reassign 1 1", "slabs automove 0", "slabs automove 9", "slabs automove ratio 0.8",
+		"slabs automove window 30", "lru mode segmented", "lru mode flat", "lru tune 10 25 0.1 2.0", "lru tune 90 90 9 9", "lru temp_ttl -1",
+		"lru temp_ttl 60", "lru_crawler disable", "lru_crawler enable", "lru_crawler sleep 100", "lru_crawler sleep 4294967295", "lru_crawler tocrawl 5",
+		"lru_crawler crawl 1,2", "lru_crawler crawl all", "lru_crawler crawl 4294967295", "extstore item_age 5", "extstore max_frag 0.9",
+	} {
+		r, err := ParseLine([]byte(line))
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		tried[r.Verb] = true
+		l := newLink(t, m)
+		l.send(AppendKeyless(nil, r))
+		for last := false; !last; {
+			var got []byte
+			got, last, err = ParseKeyless(l.in, r.Verb)
+			switch {
+			case err == ErrShort:
+				l.more()
+			case err != nil:
+				t.Fatalf("%q: memcached said %.100q: %v", line, l.in, err)
+			}
+			l.take(len(got))
+		}
+		l.settled()
+	}
+	for _, v := range Verbs() {
+		if v.Route == RouteKeyless && !tried[v] {
+			t.Errorf("%s was not tried", v.Name)
+		}
+	}
+}

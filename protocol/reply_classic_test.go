@@ -1,0 +1,294 @@
+package protocol
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestClassicLinesFitCommand tries every answer on every command.
+func TestClassicLinesFitCommand(t *testing.T) {
+	lines := map[string]Status{
+		"STORED": StatusOK, "NOT_STORED": StatusNotStored, "EXISTS": StatusExists, "NOT_FOUND": StatusNotFound,
+		"DELETED": StatusOK, "TOUCHED": StatusOK, "END": StatusMiss, "42": StatusValue, "VALUE k 1 2": StatusValue,
+		"VALUE k 1 2 3": StatusValue, "": 0, "OK": 0, "ERROR": 0, "CLIENT_ERROR bad data chunk": 0, "RESET": 0,
+		"CLIENT_ERROR cannot increment or decrement non-numeric value": StatusNonNumeric,
+		"SERVER_ERROR object too large for cache":                      StatusTooLarge,
+		"SERVER_ERROR out of memory storing object":                    StatusNoMemory,
+		"SERVER_ERROR other":                                           0,
+		"stored":                                                       0,
+		"STORED ":                                                      0,
+		" STORED":                                                      0,
+		"VERSION 1.6.18":                                               0,
+		"HD O000000000000002a":                                         0,
+	}
+	const store = "STORED|NOT_STORED|SERVER_ERROR object too large for cache|SERVER_ERROR out of memory storing object"
+	fits := map[string]string{
+		"get": "END|VALUE k 1 2", "gat": "END|VALUE k 1 2", "gets": "END|VALUE k 1 2 3", "gats": "END|VALUE k 1 2 3",
+		"touch": "TOUCHED|NOT_FOUND", "delete": "DELETED|NOT_FOUND",
+		"set": store, "add": store, "replace": store, "append": store, "prepend": store, "cas": store + "|EXISTS|NOT_FOUND",
+		"incr": "42|NOT_FOUND|CLIENT_ERROR cannot increment or decrement non-numeric value|SERVER_ERROR out of memory storing object",
+		"decr": "42|NOT_FOUND|CLIENT_ERROR cannot increment or decrement non-numeric value|SERVER_ERROR out of memory storing object",
+	}
+	for _, verb := range keyCommands() {
+		for line, status := range lines {
+			want := line != "" && strings.Contains("|"+fits[verb]+"|", "|"+line+"|")
+			var r Reply
+			n, err := ParseClassic([]byte(line+"\r\n"), command(verb), 0, &r)
+			if (err == nil) != want {
+				t.Errorf("%s: %q gives %v, want accepted: %t", verb, line, err, want)
+				continue
+			}
+			if verb == "touch" && line == "NOT_FOUND" {
+				status = StatusMiss // as a touch that misses is told in the meta dialect
+			}
+			size := len(line) + 2
+			if line == "42" {
+				size = 0 // the line is the value
+			}
+			if want && (r.Status != status || n != size) {
+				t.Errorf("%s: %q gives status %d and %d bytes, want %d and %d", verb, line, r.Status, n, status, size)
+			}
+		}
+	}
+}
+
+func TestClassicItems(t *testing.T) {
+	for _, row := range []struct {
+		verb, key, in string
+		want          Reply
+		err           error
+	}{
+		{"get", "k", "VALUE k 0 0\r\n", Reply{Status: StatusValue, Trailer: "\r\nEND\r\n"}, nil},
+		{"get", "k", "VALUE k 4294967295 2147483645\r\n", Reply{Status: StatusValue, Flags: maxU32, Size: maxU31 - 2, Trailer: "\r\nEND\r\n"}, nil},
+		{"gets", "k", "VALUE k 1 2 18446744073709551615\r\n", Reply{Status: StatusValue, Flags: 1, Size: 2, CAS: maxU64, Trailer: "\r\nEND\r\n"}, nil},
+		{"get", "VALUE", "VALUE VALUE 1 2\r\n", Reply{Status: StatusValue, Flags: 1, Size: 2, Trailer: "\r\nEND\r\n"}, nil},
+		{"get", "END", "END\r\n", Reply{Status: StatusMiss}, nil},
+		{"get", "k", "END\r\n", Reply{Status: StatusMiss}, nil},
+		{"get", "k", "VALUE kk 1 2\r\n", Reply{}, errReplyOwner},
+		{"get", "kk", "VALUE k 1 2\r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE j 1 2\r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE K 1 2\r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE \r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE k\r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE k \r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 1\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 1 2 3\r\n", Reply{}, errReplyLine},
+		{"gets", "k", "VALUE k 1 2\r\n", Reply{}, errReplyLine},
+		{"gets", "k", "VALUE k 1 2 3 4\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k  1 2\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 1 2 \r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE  k 1 2\r\n", Reply{}, errReplyOwner},
+		{"get", "k", "VALUE k -1 2\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 1 -2\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 4294967296 2\r\n", Reply{}, errReplyLine},
+		{"get", "k", "VALUE k 1 2147483646\r\n", Reply{}, errReplyLine},
+		{"gets", "k", "VALUE k 1 2 18446744073709551616\r\n", Reply{}, errReplyLine},
+		{"gets", "k", "VALUE k 1 2 x\r\n", Reply{}, errReplyLine},
+		{"get", "k", "END \r\n", Reply{}, errReplyError},
+		{"get", "k", "END\n", Reply{}, errReplyLine},
+		{"get", "k", "\r\n", Reply{}, errReplyError},
+		{"get", "k", "SERVER_ERROR refcount overflow during fetch\r\n", Reply{Status: StatusRefused}, nil},
+		{"get", "k", "SERVER_ERROR out of memory writing get response\r\n", Reply{}, errReplyError},
+		{"get", "k", strings.Repeat("x", 1274), Reply{}, errReplyLength},
+	} {
+		c := command(row.verb)
+		c.Key = []byte(row.key)
+		var r Reply
+		n, err := ParseClassic([]byte(row.in), c, 0, &r)
+		if err != row.err || err == nil && (r != row.want || n != len(row.in)) {
+			t.Errorf("%s %s: %.100q gives %+v, %d, %v, want %+v, %v", row.verb, row.key, row.in, r, n, err, row.want, row.err)
+		}
+	}
+}
+
+func TestClassicNumbers(t *testing.T) {
+	for _, row := range []struct {
+		in   string
+		size int // of the value; -1 if the line is no number
+	}{
+		{"0\r\n", 1},
+		{"18446744073709551615\r\n", 20},
+		{"18446744073709551616\r\n", -1},
+		{"123456789012345678901\r\n", -1},
+		{"1 \r\n", -1},
+		{" 1\r\n", -1},
+		{"-1\r\n", -1},
+		{"1x\r\n", -1},
+		{"\r\n", -1},
+		{"1\n", -1},
+	} {
+		for _, verb := range []string{"incr", "decr"} {
+			var r Reply
+			n, err := ParseClassic([]byte(row.in), command(verb), 0, &r)
+			if (err == nil) != (row.size >= 0) || n != 0 && err == nil {
+				t.Errorf("%s: %q gives %d, %v", verb, row.in, n, err)
+			}
+			if want := (Reply{Status: StatusValue, Size: row.size, Trailer: "\r\n"}); err == nil && r != want {
+				t.Errorf("%s: %q gives %+v, want %+v", verb, row.in, r, want)
+			}
+		}
+	}
+}
+
+func TestKeylessReplies(t *testing.T) {
+	stats, one := ByGrant("stats")[0], ByGrant("flush_all")[0]
+	for _, row := range []struct {
+		verb     *Verb
+		in, want string // want is the line; "" if it is refused
+		last     bool
+	}{
+		{stats, "STAT pid 1\r\nSTAT x y\r\n", "STAT pid 1\r\n", false},
+		{stats, "STAT x\r\n", "STAT x\r\n", false},
+		{stats, "STAT \xff\xfe y\r\n", "STAT \xff\xfe y\r\n", false},
+		{stats, "STAT \r\n", "", false},
+		{stats, "STAT\r\n", "", false},
+		{stats, "STATS x y\r\n", "", false},
+		{stats, "END\r\n", "END\r\n", true},
+		{stats, "END x\r\n", "", false},
+		{stats, "ERROR\r\n", "ERROR\r\n", true},
+		{stats, "ERROR x\r\n", "", false},
+		{stats, "CLIENT_ERROR x\r\n", "CLIENT_ERROR x\r\n", true},
+		{stats, "SERVER_ERROR x\r\n", "SERVER_ERROR x\r\n", true},
+		{stats, "RESET\r\n", "", false},
+		{stats, "OK\r\n", "", false},
+		{stats, "ITEM k [1 b; 0 s]\r\n", "", false},
+		{stats, "PREFIX p get 1 hit 1 set 0 del 0\r\n", "", false},
+		{stats, "VALUE k 0 1\r\n", "", false},
+		{stats, "STAT a b\n", "", false},
+		{stats, "STAT a\rb c\r\n", "", false},
+		{stats, "STAT a\x00 c\r\n", "", false},
+		{stats, "\r\n", "", false},
+		{stats, "STAT a " + strings.Repeat("x", 1274-9) + "\r\n", "STAT a " + strings.Repeat("x", 1274-9) + "\r\n", false},
+		{stats, "STAT a " + strings.Repeat("x", 1274-8) + "\r\n", "", false},
+		{one, "OK\r\n", "OK\r\n", true},
+		{one, "RESET\r\n", "RESET\r\n", true},
+		{one, "ERROR x\r\n", "ERROR x\r\n", true},
+		{one, "CLIENT_ERROR flush_all not allowed\r\n", "CLIENT_ERROR flush_all not allowed\r\n", true},
+		{one, "BUSY x\r\n", "BUSY x\r\n", true},
+		{one, "BADCLASS x\r\n", "BADCLASS x\r\n", true},
+		{one, "NOSPARE x\r\n", "NOSPARE x\r\n", true},
+		{one, "NOTSTARTED x\r\n", "NOTSTARTED x\r\n", true},
+		{one, "MEMLIMIT_TOO_SMALL x\r\n", "MEMLIMIT_TOO_SMALL x\r\n", true},
+		{one, "STAT a b\r\n", "", false},
+		{one, "END\r\n", "", false},
+		{one, "STORED\r\n", "", false},
+		{one, "HD O000000000000002a\r\n", "", false},
+		{one, "OKAY\r\n", "", false},
+		{one, " OK\r\n", "", false},
+		{one, "Error TLS not enabled\r\n", "", false},
+		{one, "OK\x1b[2J\r\n", "", false},
+		{one, "OK \x1b[2J\r\n", "", false},
+		{one, "\r\n", "", false},
+	} {
+		line, last, err := ParseKeyless([]byte(row.in), row.verb)
+		if string(line) != row.want || last != row.last || (err == nil) != (row.want != "") {
+			t.Errorf("%s: %.80q gives %.80q, %t, %v, want %.80q, %t", row.verb.Name, row.in, line, last, err, row.want, row.last)
+		}
+	}
+	if _, _, err := ParseKeyless([]byte("STAT a"), stats); err != ErrShort {
+		t.Errorf("a line that is cut gives %v, want %v", err, ErrShort)
+	}
+}
+
+func TestParseVersion(t *testing.T) {
+	for _, row := range []struct {
+		in, want string
+		err      error
+	}{
+		{"VERSION 1.6.18\r\n", "1.6.18", nil},
+		{"VERSION 1.6.18_3_gabc\r\nrest", "1.6.18_3_gabc", nil},
+		{"VERSION " + strings.Repeat("1", 64) + "\r\n", strings.Repeat("1", 64), nil},
+		{"VERSION " + strings.Repeat("1", 65) + "\r\n", "", errReplyKind},
+		{"VERSION \r\n", "", errReplyKind},
+		{"VERSION\r\n", "", errReplyKind},
+		{"version 1.6.18\r\n", "", errReplyKind},
+		{"ERROR\r\n", "", errReplyKind},
+		{"ERROR Too many open connections\r\n", "", errReplyKind},
+		{"CLIENT_ERROR unauthenticated\r\n", "", errReplyKind},
+		{"VERSION 1.6\x00.18\r\n", "", errReplyKind},
+		{"VERSION 1.6.18\r\r\n", "", errReplyKind},
+		{"VERSION 1.6.18\n", "", errReplyLine},
+		{"\r\n", "", errReplyKind},
+		{"VERSION 1.6.18\r", "", ErrShort},
+		{"VERSION 1", "", ErrShort},
+		{"", "", ErrShort},
+		{strings.Repeat("V", 2000), "", errReplyLength},
+	} {
+		got, n, err := ParseVersion([]byte(row.in))
+		want := 0
+		if row.err == nil {
+			want = strings.Index(row.in, "\n") + 1
+		}
+		if got != row.want || err != row.err || n != want {
+			t.Errorf("%.80q gives %q, %d, %v, want %q, %d, %v", row.in, got, n, err, row.want, want, row.err)
+		}
+	}
+}
+
+func TestSpeaksMeta(t *testing.T) {
+	for version, want := range map[string]bool{
+		"1.6.18":                   true,
+		"1.6.18_3_gabc":            true,
+		"1.6.18-beta":              true,
+		"1.6.19":                   true,
+		"1.6.45":                   true,
+		"1.6.100":                  true,
+		"1.7.0":                    true,
+		"1.10.0":                   true,
+		"2.0.0":                    true,
+		"10.0.0":                   true,
+		"1.6.17":                   false,
+		"1.6.9":                    false,
+		"1.6.9_18":                 false,
+		"1.6.0":                    false,
+		"1.5.22":                   false,
+		"1.4.39":                   false,
+		"0.9.99":                   false,
+		"1.6":                      false,
+		"1.6.":                     false,
+		"1.6.x":                    false,
+		"1.6._18":                  false,
+		"1.6.-18":                  false,
+		"1":                        false,
+		"":                         false,
+		"..":                       false,
+		"2..":                      false,
+		"2.0":                      false,
+		"2.0.x":                    false,
+		"2.x.0":                    false,
+		"a.b.c":                    false,
+		"v1.6.18":                  false,
+		" 1.6.18":                  false,
+		"-1.6.18":                  false,
+		"1.6 .18":                  false,
+		"1.6.99999999999999999999": false,
+		"UNKNOWN":                  false,
+	} {
+		if got := SpeaksMeta(version); got != want {
+			t.Errorf("SpeaksMeta(%q) = %t, want %t", version, got, want)
+		}
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	for _, row := range []struct {
+		in, name, value string
+		ok              bool
+	}{
+		{"STAT item_size_max 1048576\r\n", "item_size_max", "1048576", true},
+		{"STAT item_size_max 1048576", "item_size_max", "1048576", true},
+		{"STAT a b c\r\n", "a", "b c", true},
+		{"STAT a \r\n", "a", "", true},
+		{"STAT a\r\n", "", "", false},
+		{"STAT \r\n", "", "", false},
+		{"STAT", "", "", false},
+		{"END\r\n", "", "", false},
+		{" STAT a b\r\n", "", "", false},
+		{"", "", "", false},
+	} {
+		name, value, ok := ParseStat([]byte(row.in))
+		if ok != row.ok || ok && (string(name) != row.name || string(value) != row.value) {
+			t.Errorf("ParseStat(%q) = %q, %q, %t, want %q, %q, %t", row.in, name, value, ok, row.name, row.value, row.ok)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// command returns a command about key k.
+func command(verb string) *Command {
+	return &Command{Verb: ByGrant(verb)[0], Key: []byte("k")}
+}
+
+// keyCommands are the names of all commands about a key.
+func keyCommands() []string {
+	var names []string
+	for _, v := range Verbs() {
+		if v.Route == RouteKeys {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+// TestMetaStatusFitsCommand tries every return code on every command.
+func TestMetaStatusFitsCommand(t *testing.T) {
+	codes := map[string]Status{
+		"HD": StatusOK, "VA": StatusValue, "EN": StatusMiss,
+		"NF": StatusNotFound, "NS": StatusNotStored, "EX": StatusExists,
+		"OK": StatusNone, "MN": StatusNone, "ME": StatusNone, "hd": StatusNone, "XX": StatusNone,
+	}
+	fits := map[string]string{
+		"get": "VA EN", "gets": "VA EN", "gat": "VA EN", "gats": "VA EN", "touch": "HD EN",
+		"set": "HD NS", "add": "HD NS", "replace": "HD NS", "append": "HD NS", "prepend": "HD NS",
+		"cas": "HD NS EX NF", "delete": "HD NF", "incr": "VA NF", "decr": "VA NF",
+	}
+	for _, verb := range keyCommands() {
+		for code, status := range codes {
+			c, in := command(verb), code
+			if code == "VA" {
+				in += " 5"
+				if c.Verb.asks(askFlags) {
+					in += " f9"
+				}
+				if c.Verb.asks(askCAS) {
+					in += " c8"
+				}
+			}
+			in += " O000000000000002a\r\n"
+			var r Reply
+			n, err := ParseMeta([]byte(in+"rest"), c, 42, &r)
+			want := strings.Contains(fits[verb], code)
+			if (err == nil) != want {
+				t.Errorf("%s: %q gives %v, want accepted: %t", verb, in, err, want)
+			}
+			if err == nil && (r.Status != status || n != len(in)) {
+				t.Errorf("%s: %q gives status %d and %d bytes, want %d and %d", verb, in, r.Status, n, status, len(in))
+			}
+		}
+	}
+}
+
+// TestMetaErrorLines tries every error line on every command: it is accepted
+// only from the command that can cause it.
+func TestMetaErrorLines(t *testing.T) {
+	for _, row := range []struct {
+		line   string
+		words  string // commands upstream that can cause it
+		status Status
+	}{
+		{"CLIENT_ERROR cannot increment or decrement non-numeric value", "ma", StatusNonNumeric},
+		{"SERVER_ERROR object too large for cache", "ms", StatusTooLarge},
+		{"SERVER_ERROR out of memory storing object", "ms", StatusNoMemory},
+		{"SERVER_ERROR Out of memory during read", "ms", StatusNoMemory},
+		{"SERVER_ERROR out of memory", "ms ma", StatusNoMemory},
+		{"SERVER_ERROR refcount overflow during fetch", "mg", StatusRefused},
+		{"SERVER_ERROR Unhandled storage type.", "ms", StatusRefused},
+		{"SERVER_ERROR out of memory writing get response", "", 0},
+		{"SERVER_ERROR", "", 0},
+		{"SERVER_ERROR something new", "", 0},
+		{"SERVER_ERROR object too large for cache ", "", 0},
+		{"CLIENT_ERROR bad command line format", "", 0},
+		{"CLIENT_ERROR bad data chunk", "", 0},
+		{"CLIENT_ERROR invalid or duplicate flag", "", 0},
+		{"CLIENT_ERROR unauthenticated", "", 0},
+		{"ERROR", "", 0},
+		{"ERROR Too many open connections", "", 0},
+		{"", "", 0},
+		{"H", "", 0},
+		{"HDO000000000000002a", "", 0},
+		{"STORED", "", 0},
+		{"END", "", 0},
+		{"NOT_FOUND", "", 0},
+		{"VALUE k 0 1", "", 0},
+		{"12", "", 0},
+	} {
+		for _, verb := range keyCommands() {
+			c := command(verb)
+			var r Reply
+			_, err := ParseMeta([]byte(row.line+"\r\n"), c, 42, &r)
+			want := strings.Contains(row.words, c.Verb.canon.word)
+			if (err == nil) != want || err == nil && r.Status != row.status {
+				t.Errorf("%s: %q gives status %d, %v, want accepted: %t", verb, row.line, r.Status, err, want)
+			}
+			if err != nil && err != errReplyError {
+				t.Errorf("%s: %q gives %v, want %v", verb, row.line, err, errReplyError)
+			}
+		}
+	}
+}
+
+// TestMalformedMetaReplies has one row for each way a line can be wrong. $O is
+// the opaque that was sent.
+func TestMalformedMetaReplies(t *testing.T) {
+	for _, row := range []struct {
+		verb, in string
+		want     error
+	}{
+		// The opaque.
+		{"set", "HD\r\n", errReplyOwner},
+		{"set", "HD O000000000000002b\r\n", errReplyOwner},
+		{"set", "HD O0000000000000000\r\n", errReplyOwner},
+		{"set", "HD O2a\r\n", errReplyLine},
+		{"set", "HD O\r\n", errReplyLine},
+		{"set", "HD O00000000000002a\r\n", errReplyLine},
+		{"set", "HD O0000000000000002a\r\n", errReplyLine},
+		{"set", "HD O000000000000002A\r\n", errReplyLine},
+		{"set", "HD O000000000000002g\r\n", errReplyLine},
+		{"set", "HD o000000000000002a\r\n", errReplyLine},
+		{"set", "HD $O $O\r\n", errReplyLine},
+		{"set", "HD $O O000000000000002b\r\n", errReplyLine},
+		{"set", "HD O000000000000002b $O\r\n", errReplyOwner},
+		{"get", "EN\r\n", errReplyOwner},
+		{"get", "VA 1 f0\r\n", errReplyOwner},
+
+		// Spaces and line ends.
+		{"set", "HD  $O\r\n", errReplyLine},
+		{"set", "HD $O \r\n", errReplyLine},
+		{"set", "HD \r\n", errReplyLine},
+		{"set", " HD $O\r\n", errReplyError},
+		{"set", "HD\t$O\r\n", errReplyError},
+		{"set", "HD $O\n", errReplyLine},
+		{"set", "HD $O\r\r\n", errReplyLine},
+		{"set", "HD $O\x00\r\n", errReplyLine},
+		{"set", "\r\n", errReplyError},
+		{"set", "\n", errReplyLine},
+		{"set", "\r\nHD $O\r\n", errReplyError},
+
+		// Flags.
+		{"set", "HD k $O\r\n", errReplyLine},
+		{"set", "HD kk $O\r\n", errReplyLine},
+		{"set", "HD b $O\r\n", errReplyLine},
+		{"set", "HD s1 $O\r\n", errReplyLine},
+		{"set", "HD W $O\r\n", errReplyLine},
+		{"set", "HD f0 $O\r\n", errReplyKind},
+		{"set", "HD c0 $O\r\n", errReplyKind},
+		{"touch", "HD f0 $O\r\n", errReplyKind},
+		{"get", "EN f0 $O\r\n", errReplyKind},
+		{"gets", "EN c0 $O\r\n", errReplyKind},
+		{"set", "HD \xff $O\r\n", errReplyLine},
+		{"set", "HD $O $\r\n", errReplyLine},
+		{"get", "VA 1 $O\r\n", errReplyKind},
+		{"get", "VA 1 f0 c1 $O\r\n", errReplyKind},
+		{"get", "VA 1 f0 f0 $O\r\n", errReplyLine},
+		{"get", "VA 1 f $O\r\n", errReplyLine},
+		{"get", "VA 1 f-1 $O\r\n", errReplyLine},
+		{"get", "VA 1 f4294967296 $O\r\n", errReplyLine},
+		{"get", "VA 1 f0 W1 $O\r\n", errReplyLine},
+		{"get", "VA 1 f0 W W $O\r\n", errReplyLine},
+		{"gets", "VA 1 f0 $O\r\n", errReplyKind},
+		{"gets", "VA 1 c0 $O\r\n", errReplyKind},
+		{"gets", "VA 1 f0 cx $O\r\n", errReplyLine},
+		{"gets", "VA 1 f0 c18446744073709551616 $O\r\n", errReplyLine},
+		{"incr", "VA 1 f0 $O\r\n", errReplyKind},
+		{"incr", "VA 1 W $O\r\n", errReplyLine},
+		{"delete", "HD X $O\r\n", errReplyLine},
+
+		// The size.
+		{"get", "VA\r\n", errReplyLine},
+		{"get", "VA \r\n", errReplyLine},
+		{"get", "VA $O\r\n", errReplyLine},
+		{"get", "VA  1 f0 $O\r\n", errReplyLine},
+		{"get", "VA -1 f0 $O\r\n", errReplyLine},
+		{"get", "VA +1 f0 $O\r\n", errReplyLine},
+		{"get", "VA 1x f0 $O\r\n", errReplyLine},
+		{"get", "VA f0 1 $O\r\n", errReplyLine},
+		{"get", "VA 2147483646 f0 $O\r\n", errReplyLine},
+		{"get", "VA 4294967297 f0 $O\r\n", errReplyLine},
+		{"get", "VA 18446744073709551617 f0 $O\r\n", errReplyLine},
+		{"set", "HD 1 $O\r\n", errReplyLine},
+
+		// Another command's line.
+		{"get", "MN\r\n", errReplyError},
+		{"get", "MN $O\r\n", errReplyError},
+		{"get", "ME k exp=-1 $O\r\n", errReplyError},
+		{"get", "HD f0 $O\r\n", errReplyKind},
+		{"get", "HD $O\r\n", errReplyKind},
+		{"touch", "VA 1 $O\r\n", errReplyKind},
+		{"set", "VA 1 $O\r\n", errReplyKind},
+
+		// The bound.
+		{"set", "HD" + strings.Repeat(" ", 1274), errReplyLength},
+		{"set", strings.Repeat("x", 1274), errReplyLength},
+		{"set", strings.Repeat("x", 1272) + "\r\n", errReplyError},
+		{"set", strings.Repeat("x", 1273) + "\r\n", errReplyLength},
+	} {
+		in := strings.ReplaceAll(row.in, "$O", "O000000000000002a")
+		var r Reply
+		if _, err := ParseMeta([]byte(in), command(row.verb), 42, &r); err != row.want {
+			t.Errorf("%s: %.100q gives %v, want %v", row.verb, in, err, row.want)
+		}
+	}
+}
+
+// TestMetaReplies has good lines with everything they carry.
+func TestMetaReplies(t *testing.T) {
+	const trailer = "\r\n"
+	for _, row := range []struct {
+		verb, in string
+		want     Reply
+	}{
+		{"get", "VA 0 f0 $O\r\n", Reply{Status: StatusValue, Trailer: trailer}},
+		{"get", "VA 5 f4294967295 $O\r\nhello", Reply{Status: StatusValue, Size: 5, Flags: maxU32, Trailer: trailer}},
+		{"get", "VA 5 $O f1\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
+		{"get", "VA 5 f1 $O W\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
+		{"get", "VA 5 f1 $O X Z\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
+		{"get", "VA 2147483645 f1 $O\r\n", Reply{Status: StatusValue, Size: maxU31 - 2, Flags: 1, Trailer: trailer}},
+		{"get", "EN $O\r\n", Reply{Status: StatusMiss}},
+		{"gets", "VA 1 f2 c18446744073709551615 $O\r\n", Reply{Status: StatusValue, Size: 1, Flags: 2, CAS: maxU64, Trailer: trailer}},
+		{"gats", "VA 1 f2 c3 $O\r\n", Reply{Status: StatusValue, Size: 1, Flags: 2, CAS: 3, Trailer: trailer}},
+		{"touch", "HD $O\r\n", Reply{Status: StatusOK}},
+		{"touch", "HD $O W\r\n", Reply{Status: StatusOK}},
+		{"touch", "EN $O\r\n", Reply{Status: StatusMiss}},
+		{"incr", "VA 20 $O\r\n", Reply{Status: StatusValue, Size: 20, Trailer: trailer}},
+		{"set", "HD $O\r\n", Reply{Status: StatusOK}},
+		{"cas", "EX $O\r\n", Reply{Status: StatusExists}},
+		{"delete", "NF $O\r\n", Reply{Status: StatusNotFound}},
+	} {
+		in := strings.ReplaceAll(row.in, "$O", "O000000000000002a")
+		r := Reply{Status: StatusLost, Flags: 99, CAS: 99, Size: 99, Trailer: "old"}
+		n, err := ParseMeta([]byte(in), command(row.verb), 42, &r)
+		if want := strings.Index(in, "\n") + 1; err != nil || n != want || r != row.want {
+			t.Errorf("%s: %q gives %+v, %d, %v, want %+v, %d", row.verb, in, r, n, err, row.want, want)
+		}
+	}
+}
+
+// TestCutRepliesAreShort holds that no start of a good line is a line, in either
+// dialect.
+func TestCutRepliesAreShort(t *testing.T) {
+	for _, row := range []struct {
+		verb, in string
+		parse    func([]byte, *Command, uint64, *Reply) (int, error)
+	}{
+		{"set", "HD O000000000000002a\r\n", ParseMeta},
+		{"gets", "VA 10 f10 c10 O000000000000002a W\r\n", ParseMeta},
+		{"incr", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", ParseMeta},
+		{"set", "STORED\r\n", ParseClassic},
+		{"gets", "VALUE k 10 10 10\r\n", ParseClassic},
+		{"get", "END\r\n", ParseClassic},
+		{"incr", "12345\r\n", ParseClassic},
+	} {
+		var r Reply
+		for end := range len(row.in) {
+			if n, err := row.parse([]byte(row.in[:end]), command(row.verb), 42, &r); err != ErrShort || n != 0 {
+				t.Errorf("%s: %q gives %d, %v, want 0, %v", row.verb, row.in[:end], n, err, ErrShort)
+			}
+		}
+		if _, err := row.parse([]byte(row.in), command(row.verb), 42, &r); err != nil {
+			t.Errorf("%s: %q gives %v", row.verb, row.in, err)
+		}
+	}
+}
+
+// TestFaultsOfRepliesAreNamed: an error says which package it is from, and none
+// is an incomplete line.
+func TestFaultsOfRepliesAreNamed(t *testing.T) {
+	for _, err := range []error{errReplyLine, errReplyOwner, errReplyKind, errReplyError, errReplyLength, ErrShort, ErrBody} {
+		if !strings.HasPrefix(fmt.Sprint(err), "protocol: ") {
+			t.Errorf("%q does not name its package", err)
+		}
+		if err != ErrShort && errors.Is(err, ErrShort) {
+			t.Errorf("%q is an incomplete line", err)
+		}
+	}
+}
