@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type target struct {
 // measure loads the target for a while and returns its operations a second.
 // Every reply is checked.
 func (t *target) measure(p plan) (float64, error) {
+	words := newWords(p.size)
 	clients := make([]*client, p.conns)
 	for i := range clients {
 		c, err := t.dial()
@@ -36,7 +38,7 @@ func (t *target) measure(p plan) (float64, error) {
 		if err := c.SetDeadline(time.Now().Add(p.each + 10*time.Second)); err != nil {
 			return 0, err
 		}
-		clients[i] = newClient(c, i, p)
+		clients[i] = &client{Conn: c, r: bufio.NewReaderSize(c, 64<<10), words: words, next: i * 37, plan: p}
 	}
 	if err := clients[0].fill(); err != nil {
 		return 0, err
@@ -62,29 +64,34 @@ func (t *target) measure(p plan) (float64, error) {
 	return float64(total) / took, nil
 }
 
+// words are the requests and the replies they must get, by key. All clients share
+// them.
+type words struct {
+	sets, gets, items [keys][]byte
+}
+
+func newWords(size int) *words {
+	w := new(words)
+	for k := range keys {
+		value := bytes.Repeat([]byte{byte('a' + k%26)}, size)
+		w.sets[k] = fmt.Appendf(nil, "set app:%d 0 0 %d\r\n%s\r\n", k, size, value)
+		w.gets[k] = fmt.Appendf(nil, "get app:%d\r\n", k)
+		w.items[k] = fmt.Appendf(nil, "VALUE app:%d 0 %d\r\n%s\r\nEND\r\n", k, size, value)
+	}
+	return w
+}
+
 // client is one connection of the load.
 type client struct {
 	net.Conn
-	r     *bufio.Reader
-	out   []byte
-	want  [][]byte // replies that are owed, in order
-	next  int      // of the requests, all told
-	done  int
-	sets  [keys][]byte
-	gets  [keys][]byte
-	items [keys][]byte
-	plan  plan
-}
-
-func newClient(c net.Conn, seed int, p plan) *client {
-	cl := &client{Conn: c, r: bufio.NewReaderSize(c, 64<<10), next: seed * 37, plan: p}
-	for k := range keys {
-		value := bytes.Repeat([]byte{byte('a' + k%26)}, p.size)
-		cl.sets[k] = fmt.Appendf(nil, "set app:%d 0 0 %d\r\n%s\r\n", k, p.size, value)
-		cl.gets[k] = fmt.Appendf(nil, "get app:%d\r\n", k)
-		cl.items[k] = fmt.Appendf(nil, "VALUE app:%d 0 %d\r\n%s\r\nEND\r\n", k, p.size, value)
-	}
-	return cl
+	*words
+	r    *bufio.Reader
+	out  []byte
+	want [][]byte // replies that are owed, in order
+	got  []byte
+	next int // of the requests, all told
+	done int
+	plan plan
 }
 
 var stored = []byte("STORED\r\n")
@@ -126,12 +133,12 @@ func (c *client) exchange() error {
 		return err
 	}
 	for _, want := range c.want {
-		got := make([]byte, len(want))
-		if _, err := io.ReadFull(c.r, got); err != nil {
+		c.got = slices.Grow(c.got[:0], len(want))[:len(want)]
+		if _, err := io.ReadFull(c.r, c.got); err != nil {
 			return err
 		}
-		if !bytes.Equal(got, want) {
-			return fmt.Errorf("got %.40q, want %.40q", got, want)
+		if !bytes.Equal(c.got, want) {
+			return fmt.Errorf("got %.40q, want %.40q", c.got, want)
 		}
 	}
 	c.out, c.want = c.out[:0], c.want[:0]
