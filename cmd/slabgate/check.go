@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slabgate/slabgate/internal/config"
-	"github.com/slabgate/slabgate/internal/finding"
 )
 
 // checkCommand is `slabgate check`.
@@ -36,10 +35,31 @@ func newCheck(io stdio) *cobra.Command {
 
 // checkReport is what check prints as JSON.
 type checkReport struct {
-	OK       bool            `json:"ok"`
-	Digest   string          `json:"digest,omitempty"`
-	Findings finding.List    `json:"findings"`
-	Origins  []config.Origin `json:"origins,omitempty"`
+	OK       bool           `json:"ok"`
+	Digest   string         `json:"digest,omitempty"`
+	Findings []checkFinding `json:"findings"`
+	Origins  []checkOrigin  `json:"origins,omitempty"`
+}
+
+// checkFinding is a finding with names that scripts may rely on.
+type checkFinding struct {
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Col      int    `json:"col,omitempty"`
+	Key      string `json:"key,omitempty"`
+	Problem  string `json:"problem"`
+	Effect   string `json:"effect,omitempty"`
+	Fix      string `json:"fix"`
+}
+
+// checkOrigin is an origin with such names.
+type checkOrigin struct {
+	Key    string        `json:"key"`
+	Value  string        `json:"value"`
+	Source config.Source `json:"source"`
+	Where  string        `json:"where,omitempty"`
 }
 
 func (c *checkCommand) run(io stdio) error {
@@ -64,18 +84,23 @@ func (c *checkCommand) run(io stdio) error {
 }
 
 func (c *checkCommand) report(l *loaded) checkReport {
-	r := checkReport{OK: l.snapshot != nil, Findings: append(finding.List{}, l.found...)}
+	r := checkReport{OK: l.snapshot != nil, Findings: []checkFinding{}}
+	for _, f := range l.found {
+		r.Findings = append(r.Findings, checkFinding{f.Severity.String(), f.Code, f.File, f.Line, f.Col, f.Key, f.Problem, f.Effect, f.Fix})
+	}
 	if l.snapshot != nil {
 		r.Digest = l.snapshot.Digest
 	}
 	if c.showOrigin && l.config != nil {
-		r.Origins = l.config.Origins
+		for _, o := range l.config.Origins {
+			r.Origins = append(r.Origins, checkOrigin(o))
+		}
 	}
 	return r
 }
 
 func (c *checkCommand) print(io stdio, l *loaded) {
-	printFindings(io.err, l.found)
+	printFindings(io.err, l.found, l.usersFile())
 	if c.showOrigin && l.config != nil {
 		w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
 		for _, o := range l.config.Origins {

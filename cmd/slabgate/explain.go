@@ -61,7 +61,7 @@ func (c *explainCommand) run(io stdio) error {
 	}
 	l := c.load(1)
 	if l.policy == nil {
-		printFindings(io.err, l.found)
+		printFindings(io.err, l.found, l.usersFile())
 		return exit(max(l.exitCode(), exitFindings))
 	}
 	id, ok := l.policy.Find(c.as)

@@ -25,8 +25,8 @@ func newHelp(io stdio, root *cobra.Command) *cobra.Command {
 				helpGroups(io)
 				return nil
 			}
-			cmd, _, err := root.Find(args)
-			if err != nil || cmd == nil {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
 				return fail(exitUsage, "no command is called %q; slabgate help lists them", strings.Join(args, " "))
 			}
 			return cmd.Help()

@@ -132,7 +132,7 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 	p, found := policy.Compile(doc)
 	if p != nil && !found.Failed() {
 		found = append(found, p.RunTests(doc, time.Now().Unix(), parseLine)...)
-		found = append(found, l.strangers(doc)...)
+		found = append(found, l.strangers(doc, p.Identities())...)
 	}
 	l.found = append(l.found, at.Place(found)...)
 	if !found.Failed() {
@@ -144,14 +144,14 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 func parseLine(cmd string) (*protocol.Request, error) { return protocol.ParseLine([]byte(cmd)) }
 
 // strangers finds listeners that a policy names and the configuration does not.
-func (l *loaded) strangers(doc *policy.Document) (found finding.List) {
-	for name, id := range doc.Identities {
-		for i, m := range id.Match {
+func (l *loaded) strangers(doc *policy.Document, names []string) (found finding.List) {
+	for _, name := range names {
+		for i, m := range doc.Identities[name].Match {
 			if m.Listener == nil || l.hasListener(*m.Listener) {
 				continue
 			}
 			found.Warnf("SG1402", fmt.Sprintf("identities.%s.match[%d].listener", name, i),
-				"name a listener of "+l.config.Policy+"'s slabgate.yaml, or remove the entry",
+				"name a listener of slabgate.yaml, or remove the entry",
 				"no listener is called %q", *m.Listener)
 		}
 	}
@@ -165,6 +165,14 @@ func (l *loaded) hasListener(name string) bool {
 		}
 	}
 	return false
+}
+
+// usersFile is the path of the users file, if it is known and there is one.
+func (l *loaded) usersFile() string {
+	if l.config == nil {
+		return ""
+	}
+	return l.config.Logins.Users
 }
 
 // exitCode is what a refused configuration ends the process with.
@@ -189,6 +197,7 @@ var exitOf = map[string]int{
 	"SG1310": exitNoFile,
 	"SG1311": exitPermission,
 	"SG1313": exitPermission,
+	"SG1314": exitPermission,
 	"SG1401": exitUsage,
 	"SG1403": exitPermission,
 }

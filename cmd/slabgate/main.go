@@ -102,5 +102,9 @@ func newRoot(io stdio) *cobra.Command {
 	)
 	root.SetHelpCommand(newHelp(io, root))
 	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		// Of a command that does nothing itself cobra checks no arguments.
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	return root
 }

@@ -6,27 +6,30 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/slabgate/slabgate/internal/finding"
 )
 
 // printFindings writes each finding as what, where, why and how to fix it, the
-// errors first.
-func printFindings(w io.Writer, found finding.List) {
+// errors first. Lines of the users file, which holds secrets, are not quoted.
+func printFindings(w io.Writer, found finding.List, usersFile string) {
 	for _, severity := range []finding.Severity{finding.Error, finding.Warning} {
 		for i := range found {
 			if found[i].Severity == severity {
-				printFinding(w, &found[i])
+				printFinding(w, &found[i], usersFile)
 			}
 		}
 	}
 }
 
-func printFinding(w io.Writer, f *finding.Finding) {
+func printFinding(w io.Writer, f *finding.Finding, usersFile string) {
 	fmt.Fprintf(w, "%s %s  %s%s\n", f.Severity, f.Code, where(f), f.Problem)
-	printLines(w, f)
+	if f.File != usersFile {
+		printLines(w, f)
+	}
 	if f.Key != "" {
-		fmt.Fprintf(w, "  key     %s\n", f.Key)
+		fmt.Fprintf(w, "  key     %s\n", visible(f.Key))
 	}
 	if f.Effect != "" {
 		fmt.Fprintf(w, "  effect  %s\n", f.Effect)
@@ -49,10 +52,9 @@ func where(f *finding.Finding) string {
 // quoteWidth bounds a quoted line of a file on the screen.
 const quoteWidth = 100
 
-// printLines shows the line a finding is about, and the one before it. A users
-// file is not quoted: it holds secrets.
+// printLines shows the line a finding is about, and the one before it.
 func printLines(w io.Writer, f *finding.Finding) {
-	if f.Line == 0 || strings.HasPrefix(f.Code, "SG12") {
+	if f.Line == 0 {
 		return
 	}
 	data, err := os.ReadFile(f.File)
@@ -68,18 +70,23 @@ func printLines(w io.Writer, f *finding.Finding) {
 	}
 }
 
-// printable is a line of a file without anything a terminal would act on.
+// printable is a line of a file as it may be quoted on the screen.
 func printable(line string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	clean := []rune(visible(line))
+	if len(clean) > quoteWidth {
+		return string(clean[:quoteWidth]) + "…"
+	}
+	return string(clean)
+}
+
+// visible is s without anything a terminal would act on.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, line)
-	if len(clean) > quoteWidth {
-		clean = clean[:quoteWidth] + "…"
-	}
-	return clean
+	}, s)
 }
 
 // count is "2 errors, 1 warning".

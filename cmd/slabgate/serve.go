@@ -58,8 +58,8 @@ type daemon struct {
 	server     *proxy.Server
 	listeners  []*proxy.Listener
 	shutdown   config.Shutdown
-	started    *config.Config // what can't be changed by a reload is compared with it
-	digest     string
+	started    *config.Config  // what can't be changed by a reload is compared with it
+	snapshot   *proxy.Snapshot // in force
 	generation uint64
 }
 
@@ -68,11 +68,11 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	if os.Geteuid() == 0 && !c.allowRoot {
 		var found finding.List
 		found.Errorf("SG1403", "", "start slabgate as a user of its own, or say --allow-root", "slabgate does not run as root")
-		printFindings(io.err, found)
+		printFindings(io.err, found, "")
 		return exit(exitPermission)
 	}
 	l := c.load(1)
-	printFindings(io.err, l.found)
+	printFindings(io.err, l.found, l.usersFile())
 	if l.snapshot == nil {
 		return exit(l.exitCode())
 	}
@@ -91,7 +91,7 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d := &daemon{
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
-		shutdown: l.config.Shutdown, started: l.config, digest: l.snapshot.Digest, generation: 1,
+		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1,
 	}
 	if err := harden(); err != nil {
 		return nil, fail(exitPermission, "hardening the process: %v", err)
@@ -249,20 +249,31 @@ func (d *daemon) reload() {
 	l := d.load(d.generation + 1)
 	if l.snapshot == nil {
 		d.metrics.ReloadsRefused.Add(1)
-		d.audit.Write(audit.Event{Kind: audit.ReloadRefuse, Digest: d.digest})
+		d.audit.Write(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest})
 		for _, f := range l.found {
 			if f.Severity == finding.Error {
-				d.log.Error("reload refused", zap.String("code", f.Code), zap.String("finding", f.String()), zap.String("in_force", d.digest))
+				d.log.Error("reload refused", zap.String("code", f.Code), zap.String("finding", f.String()), zap.String("in_force", d.snapshot.Digest))
 			}
 		}
 		return
 	}
 	d.generation++
-	d.digest = l.snapshot.Digest
-	d.server.Swap(l.snapshot)
+	d.keepTLS(l.snapshot)
+	d.snapshot = l.snapshot
+	d.server.Swap(d.snapshot)
 	d.metrics.Reloads.Add(1)
-	d.audit.Write(audit.Event{Kind: audit.Reload, Digest: d.digest})
-	d.log.Info("reloaded", zap.String("digest", d.digest), zap.String("needs_restart", strings.Join(needRestart(d.started, l.config), " ")))
+	d.audit.Write(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest})
+	d.log.Info("reloaded", zap.String("digest", d.snapshot.Digest), zap.String("needs_restart", strings.Join(needRestart(d.started, l.config), " ")))
+}
+
+// keepTLS lets a listener that runs, and that the configuration has renamed or
+// lost, keep its certificate until the restart that the log asks for.
+func (d *daemon) keepTLS(next *proxy.Snapshot) {
+	for name, tls := range d.snapshot.TLS {
+		if _, there := next.TLS[name]; !there {
+			next.TLS[name], next.CNs[name] = tls, d.snapshot.CNs[name]
+		}
+	}
 }
 
 // needRestart names what differs between two configurations and is only read at

@@ -152,7 +152,7 @@ func stateOf(usr *auth.User) string {
 	return "enabled"
 }
 
-// until is when a user's last secret ends.
+// until is when a user's last secret ends, if it has one and it does.
 func until(usr *auth.User) string {
 	var last time.Time
 	for _, s := range usr.Secrets {
@@ -162,6 +162,9 @@ func until(usr *auth.User) string {
 		if s.NotAfter.After(last) {
 			last = s.NotAfter
 		}
+	}
+	if last.IsZero() {
+		return "-"
 	}
 	return last.UTC().Format(time.RFC3339)
 }
@@ -189,7 +192,7 @@ func (u *userCommand) change(io stdio, edit func([]auth.User) ([]auth.User, erro
 		return err
 	}
 	if _, found := auth.NewUsers(list, 1); found.Failed() {
-		printFindings(io.err, found)
+		printFindings(io.err, found, "")
 		return exit(exitUsage)
 	}
 	if err := config.SaveUsers(path, list); err != nil {
@@ -206,14 +209,14 @@ func (u *userCommand) read(io stdio) ([]auth.User, string, error) {
 		var found finding.List
 		flags := u.flagMap(&found)
 		if found.Failed() {
-			printFindings(io.err, found)
+			printFindings(io.err, found, "")
 			return nil, "", exit(exitUsage)
 		}
 		c, found := config.Load(u.source.path, flags, u.environ)
 		switch {
 		case c == nil:
-			printFindings(io.err, found)
-			return nil, "", exit(exitConfig)
+			printFindings(io.err, found, "")
+			return nil, "", exit((&loaded{found: found}).exitCode())
 		case c.Logins.Users == "":
 			return nil, "", fail(exitUsage, "%s has no logins.users; name the file with --users", u.source.path)
 		}
@@ -223,9 +226,9 @@ func (u *userCommand) read(io stdio) ([]auth.User, string, error) {
 		return nil, path, nil
 	}
 	users, found := config.LoadUsers(path, 1)
-	if users == nil || found.Failed() {
-		printFindings(io.err, found)
-		return nil, "", exit(exitConfig)
+	if users == nil {
+		printFindings(io.err, found, path)
+		return nil, "", exit((&loaded{found: found}).exitCode())
 	}
 	var list []auth.User
 	for _, name := range users.Names() {

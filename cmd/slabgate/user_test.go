@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/internal/config"
+)
+
+const (
+	firstPassword  = "first-Pa55word-canary"
+	secondPassword = "second-Pa55word-canary"
+)
+
+// fast keeps a test from spending a second on hashes.
+const fast = "--iterations=4096"
+
+// users reads the users file of the site back.
+func (s site) users(t *testing.T) *auth.Users {
+	t.Helper()
+	users, found := config.LoadUsers(s.path("users.yaml"), 1)
+	if users == nil || len(found) > 0 {
+		t.Fatalf("users.yaml: %v\n%s", found, s.read(t, "users.yaml"))
+	}
+	return users
+}
+
+// logsIn reports whether the users of the site let name in with a password.
+func (s site) logsIn(t *testing.T, name, password string) bool {
+	t.Helper()
+	v, err := auth.NewVerifier(auth.VerifierConfig{Now: time.Now}, s.users(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = v.Verify(context.Background(), loopback, name, auth.Secret(password))
+	return err == nil
+}
+
+// emptySite is a site without a users file.
+func emptySite(t *testing.T) site {
+	t.Helper()
+	s := newSite(t)
+	if err := os.Remove(s.path("users.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// wantSecretFree fails the test if a command printed a password or the file
+// holds one.
+func (s site) wantSecretFree(t *testing.T, o outcome) {
+	t.Helper()
+	for _, password := range []string{firstPassword, secondPassword} {
+		if strings.Contains(o.out+o.err+s.read(t, "users.yaml"), password) {
+			t.Errorf("a password shows in %q, %q or the file", o.out, o.err)
+		}
+	}
+}
+
+func TestUserLife(t *testing.T) {
+	s := emptySite(t)
+	o := s.callIn(t, firstPassword+"\n", "user", "add", "ann", fast)
+	o.want(t, exitOK, "users.yaml written", "SIGHUP")
+	s.wantSecretFree(t, o)
+	if !s.logsIn(t, "ann", firstPassword) || s.logsIn(t, "ann", secondPassword) {
+		t.Errorf("after add: the first password must log in, and only it")
+	}
+
+	o = s.callIn(t, secondPassword+"\n", "user", "passwd", "ann", fast)
+	o.want(t, exitOK, "written")
+	s.wantSecretFree(t, o)
+	if s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) {
+		t.Errorf("after passwd: the second password must log in, and only it")
+	}
+
+	s.call(t, "user", "disable", "ann").want(t, exitOK, "written")
+	if s.logsIn(t, "ann", secondPassword) {
+		t.Errorf("a disabled user logs in")
+	}
+	s.call(t, "user", "list").want(t, exitOK, "ann   disabled  1        -")
+	s.call(t, "user", "disable", "ann", "--undo").want(t, exitOK, "written")
+	if !s.logsIn(t, "ann", secondPassword) {
+		t.Errorf("disable --undo does not let the user in again")
+	}
+	s.call(t, "user", "list").want(t, exitOK, "NAME  STATE    SECRETS  GOOD UNTIL", "ann   enabled  1        -")
+}
+
+func TestPasswdKeepForLeavesTwoSecrets(t *testing.T) {
+	s := emptySite(t)
+	s.callIn(t, firstPassword, "user", "add", "ann", fast).want(t, exitOK)
+	before := time.Now()
+	s.callIn(t, secondPassword, "user", "passwd", "ann", fast, "--keep-for", "1h").want(t, exitOK)
+	if !s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) {
+		t.Error("both passwords must log in")
+	}
+	ann, _ := s.users(t).Find("ann")
+	if len(ann.Secrets) != 2 || !ann.Secrets[0].NotAfter.IsZero() {
+		t.Fatalf("got %d secrets, the first until %v, want 2, the first for ever", len(ann.Secrets), ann.Secrets[0].NotAfter)
+	}
+	if end := ann.Secrets[1].NotAfter; end.Before(before.Add(59*time.Minute)) || end.After(before.Add(61*time.Minute)) {
+		t.Errorf("the old secret ends %v, want an hour from %v", end, before)
+	}
+	// A third password takes the place of the oldest.
+	s.callIn(t, "third", "user", "passwd", "ann", fast, "--keep-for", "1h").want(t, exitOK)
+	if s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) || !s.logsIn(t, "ann", "third") {
+		t.Error("the second and third password must log in, and the first no more")
+	}
+}
+
+// Keeping a secret never makes it live longer than it did.
+func TestRotate(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name string
+		keep time.Duration
+		old  []auth.StoredSecret
+		want []time.Time // the ends of the secrets
+	}{
+		{"nothing to keep", time.Hour, nil, []time.Time{{}}},
+		{"not asked for", 0, []auth.StoredSecret{{}}, []time.Time{{}}},
+		{"less than nothing", -time.Hour, []auth.StoredSecret{{}}, []time.Time{{}}},
+		{"kept", time.Hour, []auth.StoredSecret{{}}, []time.Time{{}, now.Add(time.Hour)}},
+		{"ends sooner", time.Hour, []auth.StoredSecret{{NotAfter: now.Add(time.Minute)}}, []time.Time{{}, now.Add(time.Minute)}},
+		{"ends later", time.Hour, []auth.StoredSecret{{NotAfter: now.Add(48 * time.Hour)}}, []time.Time{{}, now.Add(time.Hour)}},
+		{"newest of two", time.Hour, []auth.StoredSecret{{}, {NotAfter: now.Add(time.Second)}}, []time.Time{{}, now.Add(time.Hour)}},
+	} {
+		u := userCommand{keep: tc.keep}
+		got := u.rotate(tc.old, auth.Record{}, now)
+		if len(got) != len(tc.want) {
+			t.Errorf("%s: got %d secrets, want %d", tc.name, len(got), len(tc.want))
+			continue
+		}
+		for i := range got {
+			if !got[i].NotAfter.Equal(tc.want[i]) {
+				t.Errorf("%s: secret %d ends %v, want %v", tc.name, i, got[i].NotAfter, tc.want[i])
+			}
+		}
+	}
+}
+
+func TestRefusedChangeLeavesTheFileAlone(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		stdin string
+		args  []string
+		code  int
+		says  string
+	}{
+		{"duplicate", firstPassword, []string{"add", "web", fast}, exitFindings, "slabgate user passwd web"},
+		{"nobody's password", firstPassword, []string{"passwd", "wbe", fast}, exitFindings, `no user is called "wbe"`},
+		{"nobody to disable", "", []string{"disable", "wbe"}, exitFindings, `no user is called "wbe"`},
+		{"name with space", firstPassword, []string{"add", "a b", fast}, exitUsage, "SG1210"},
+		{"name with colon", firstPassword, []string{"add", "a:b", fast}, exitUsage, "SG1210"},
+		{"empty name", firstPassword, []string{"add", "", fast}, exitUsage, "SG1210"},
+		{"long name", firstPassword, []string{"add", strings.Repeat("n", 129), fast}, exitUsage, "SG1210"},
+		{"empty password", "\n", []string{"add", "ann", fast}, exitUsage, "the password is empty"},
+		{"no password", "", []string{"passwd", "web", fast}, exitUsage, "the password is empty"},
+		{"long password", strings.Repeat("p", auth.MaxPassword+1), []string{"add", "ann", fast}, exitUsage, "longer than 1024 bytes"},
+		{"password with NUL", "a\x00b\n", []string{"add", "ann", fast}, exitUsage, "NUL"},
+		{"too little work", firstPassword, []string{"add", "ann", "--iterations=4095"}, exitUsage, "4095 iterations"},
+		{"no password file", "", []string{"add", "ann", "--password-file", "/nonexistent/p"}, exitUsage, "/nonexistent/p"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newSite(t)
+			o := s.callIn(t, tc.stdin, append([]string{"user"}, tc.args...)...)
+			o.want(t, tc.code, tc.says)
+			if got := s.read(t, "users.yaml"); got != siteUsers {
+				t.Errorf("the file has changed:\n%s", got)
+			}
+			s.wantSecretFree(t, o)
+			s.wantNoLeftovers(t)
+		})
+	}
+}
+
+// wantNoLeftovers fails the test if the site has files that it should not have.
+func (s site) wantNoLeftovers(t *testing.T) {
+	t.Helper()
+	names, err := filepath.Glob(s.path(".users*"))
+	if err != nil || len(names) > 0 {
+		t.Errorf("left behind: %q, %v", names, err)
+	}
+}
+
+func TestUsersFileKeepsItsModeAndIsReplacedWhole(t *testing.T) {
+	s := emptySite(t)
+	s.callIn(t, firstPassword, "user", "add", "ann", fast).want(t, exitOK)
+	if fi, err := os.Stat(s.path("users.yaml")); err != nil || fi.Mode().Perm() != 0o640 {
+		t.Errorf("new file: got %v, %v, want mode 0640", fi.Mode(), err)
+	}
+	s.chmod(t, "users.yaml", 0o600)
+	// A reader that has the old file open goes on reading the old file.
+	old, err := os.Open(s.path("users.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	s.callIn(t, firstPassword, "user", "add", "bob", fast).want(t, exitOK)
+	was, err := old.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := os.Stat(s.path("users.yaml"))
+	if err != nil || is.Mode().Perm() != 0o600 || os.SameFile(was, is) {
+		t.Errorf("changed file: got %v, %v, the same file: %v, want mode 0600 and another file", is.Mode(), err, os.SameFile(was, is))
+	}
+	s.wantNoLeftovers(t)
+}
+
+// A file that cannot be written back is an answer, and the old file stays.
+func TestUsersFileThatCannotBeReplaced(t *testing.T) {
+	s := newSite(t)
+	o := s.callIn(t, firstPassword, "user", "add", "ann", fast, "--users", s.path("no/such/users.yaml"))
+	o.want(t, exitPermission, "no/such")
+}
+
+func TestUserCommandsRefuseABrokenFile(t *testing.T) {
+	s := newSite(t)
+	s.edit(t, "users.yaml", "name: web", "nmae: web")
+	was := s.read(t, "users.yaml")
+	for _, args := range [][]string{{"list"}, {"add", "ann", fast}, {"passwd", "web", fast}, {"disable", "web"}} {
+		s.callIn(t, firstPassword, append([]string{"user"}, args...)...).want(t, exitConfig, "error SG1008", "users.yaml:2:5")
+	}
+	if s.read(t, "users.yaml") != was {
+		t.Error("a broken file was written over")
+	}
+	s.write(t, "users.yaml", siteUsers)
+	s.chmod(t, "users.yaml", 0o644)
+	s.call(t, "user", "list").want(t, exitPermission, "error SG1280")
+}
+
+func TestUserCommandsFindTheFile(t *testing.T) {
+	s := newSite(t)
+	other := s.path("other.yaml")
+	o := s.callIn(t, firstPassword, "user", "add", "ann", fast, "--users", other)
+	o.want(t, exitOK, other+" written")
+	if s.read(t, "users.yaml") != siteUsers {
+		t.Error("the configuration's file was changed, not that of --users")
+	}
+	slabgate(t, "user", "list", "--users", other).want(t, exitOK, "ann")
+	slabgate(t, "user", "list", "--users", s.path("none.yaml")).want(t, exitOK, "NAME")
+	s.edit(t, "slabgate.yaml", "logins: {ascii: [memcached], users: users.yaml}\n", "")
+	s.call(t, "user", "list").want(t, exitUsage, "has no logins.users; name the file with --users")
+	s.edit(t, "slabgate.yaml", "version: 1", "version: 3")
+	s.call(t, "user", "list").want(t, exitConfig, "error SG1020")
+}
+
+func TestUserListShowsNoHashes(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "users.yaml", siteUsers+"  - {name: gone, disabled: true}\n")
+	o := s.call(t, "user", "list")
+	o.want(t, exitOK, "gone  disabled  0        -", "web   enabled   1        -")
+	if strings.Contains(o.out, "SCRAM") || strings.Contains(o.out, "766kesa") {
+		t.Errorf("a record shows:\n%s", o.out)
+	}
+}
+
+func TestUntilIsTheEndOfTheLastSecret(t *testing.T) {
+	early := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	late := time.Date(2031, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))
+	for _, tc := range []struct {
+		ends []time.Time
+		want string
+	}{
+		{nil, "-"},
+		{[]time.Time{{}}, "-"},
+		{[]time.Time{early}, "2030-01-01T00:00:00Z"},
+		{[]time.Time{late, early}, "2031-01-01T00:00:00Z"},
+		{[]time.Time{early, {}}, "-"},
+	} {
+		var usr auth.User
+		for _, end := range tc.ends {
+			usr.Secrets = append(usr.Secrets, auth.StoredSecret{NotAfter: end})
+		}
+		if got := until(&usr); got != tc.want {
+			t.Errorf("%v: got %q, want %q", tc.ends, got, tc.want)
+		}
+	}
+}
