@@ -1,8 +1,8 @@
 // Package audit writes down what happened for other systems to read: one JSON
 // object a line, with stable field names.
 //
-// It is not on the path of a reply, and no value, password or whole key is ever
-// in it. It decides nothing.
+// It is not on the path of a reply. No value or password is ever in it, and of a
+// key only its start. It decides nothing.
 package audit
 
 import (

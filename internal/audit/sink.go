@@ -29,9 +29,15 @@ type Log struct {
 	now     func() time.Time
 
 	mu    sync.Mutex
-	files []*os.File
+	files []*target
 	seq   uint64
 	line  []byte
+}
+
+// target is one open file of a Log.
+type target struct {
+	*os.File
+	torn bool // its last line broke off
 }
 
 // File names one file of a Log.
@@ -49,7 +55,7 @@ func Open(files []File, m *metrics.Metrics, now func() time.Time) (*Log, error) 
 			l.Close()
 			return nil, err
 		}
-		l.files = append(l.files, file)
+		l.files = append(l.files, &target{File: file})
 	}
 	return l, nil
 }
@@ -84,12 +90,26 @@ func (l *Log) Write(e Event) {
 		l.metrics.AuditDrops.Add(1)
 		return
 	}
-	l.line = append(append(l.line[:0], line...), '\n')
+	l.line = append(append(append(l.line[:0], '\n'), line...), '\n')
 	for _, f := range l.files {
-		if n, err := f.Write(l.line); err != nil || n < len(l.line) {
+		if f.append(l.line) != nil {
 			l.metrics.AuditDrops.Add(1)
 		}
 	}
+}
+
+// append writes a line that has a line end on both sides. The first of them is
+// written only if a full disk tore the line before: a reader then loses that one
+// and not this.
+func (f *target) append(line []byte) error {
+	if !f.torn {
+		line = line[1:]
+	}
+	n, err := f.Write(line)
+	if n > 0 {
+		f.torn = n < len(line)
+	}
+	return err
 }
 
 // Close closes every file.

@@ -91,15 +91,18 @@ var words = map[string]string{"pass": "ok", "fail": "FAIL", "skip": "none"}
 
 // reason is what a skipped test says of itself.
 func reason(lines []string) string {
+	said := "no reason given"
 	for _, l := range lines {
+		l = strings.TrimSpace(l)
+		if strings.HasPrefix(l, "---") || strings.HasPrefix(l, "===") {
+			continue // go test's own words
+		}
 		if _, why, ok := strings.Cut(l, "SKIP: "); ok {
-			return strings.TrimSpace(why)
+			return why
+		}
+		if said == "no reason given" {
+			said = l
 		}
 	}
-	for _, l := range lines {
-		if !strings.HasPrefix(strings.TrimSpace(l), "---") && !strings.HasPrefix(l, "===") {
-			return strings.TrimSpace(l)
-		}
-	}
-	return "no reason given"
+	return said
 }
