@@ -26,6 +26,6 @@ func Default() Config {
 		ConnectTimeout: 250 * time.Millisecond,
 		RequestTimeout: time.Second,
 		BackoffMin:     5 * time.Millisecond,
-		BackoffMax:     50 * time.Millisecond,
+		BackoffMax:     20 * time.Millisecond,
 	}
 }
