@@ -2,7 +2,7 @@ package upstream
 
 import "github.com/slabgate/slabgate/protocol"
 
-// Bounds of what a batch may hold, in bytes.
+// Bounds of what a batch may hold, in bytes unless they say otherwise.
 const (
 	// BulkValue is the largest value that travels on a shared connection
 	// towards memcached. A larger one goes alone, on a leased connection.
@@ -10,6 +10,10 @@ const (
 
 	softValues = 256 << 10 // reply values kept without a reason
 	hardValues = 4 << 20   // reply values kept because they can't be asked for again
+
+	// What an emptied batch keeps: every client has one, most of them idle.
+	spareValues = 64 << 10
+	spareCalls  = 256 // calls
 )
 
 // Call is one command of a batch and, when the batch is done, its reply.
@@ -26,9 +30,10 @@ type Batch struct {
 	Calls []Call
 
 	values    []byte // of all replies, one after the other
-	lastWrite int    // index of the last call that can't be repeated; -1 if none
-	sent      int    // calls composed
-	done      int    // calls that have their reply
+	lastWrite int    // index of the last call that changes something; -1 if none
+	sent      int    // calls composed or passed over; between rounds each has its reply
+	overSoft  bool   // a value was dropped that may be asked for again
+	overHard  bool   // a value was dropped that may not
 	leads     bool   // its owner leads the lane, and need not be woken
 	wake      chan signal
 }
@@ -50,19 +55,34 @@ const (
 func (b *Batch) Reset() {
 	clear(b.Calls) // keeps no client's memory alive
 	b.Calls = b.Calls[:0]
+	if cap(b.Calls) > spareCalls {
+		b.Calls = nil
+	}
 	b.values = b.values[:0]
-	if cap(b.values) > softValues {
+	if cap(b.values) > spareValues {
 		b.values = nil
 	}
-	b.sent, b.done, b.lastWrite = 0, 0, -1
+	b.sent, b.lastWrite = 0, -1
+	b.overSoft, b.overHard = false, false
 }
 
 // Add appends a command. Its slices must stay as they are until Do returns.
 func (b *Batch) Add(c protocol.Command) {
-	if !c.Idempotent() {
+	if changes(&c) {
 		b.lastWrite = len(b.Calls)
 	}
 	b.Calls = append(b.Calls, Call{Command: c})
+}
+
+// latestExpiry is the largest expiry that counts from now, in seconds; a larger
+// one is a point in time (doc/protocol.txt, "Expiration times").
+const latestExpiry = 60 * 60 * 24 * 30
+
+// changes reports whether a command makes an earlier one of its client, or
+// itself, answer differently when it is asked again. An expiry that may have
+// passed makes a key vanish; any other leaves what is read as it is.
+func changes(c *protocol.Command) bool {
+	return !c.Idempotent() || c.Exptime < 0 || c.Exptime > latestExpiry
 }
 
 // Value returns the value of the i-th reply. It is valid until Reset.
@@ -74,32 +94,40 @@ func (b *Batch) Value(i int) []byte {
 // and nothing that its client sent after it in this batch writes.
 func (b *Batch) Repeatable(i int) bool { return i > b.lastWrite }
 
-// room makes space for the value of the i-th reply and returns it, or nil if it
-// must be thrown away.
-func (b *Batch) room(i, size int) []byte {
-	limit := hardValues
+// room makes space for the value of the i-th reply and returns it, or false if
+// the value must be thrown away.
+func (b *Batch) room(i, size int) ([]byte, bool) {
+	limit, over := hardValues, &b.overHard
 	if b.Repeatable(i) {
-		limit = softValues
+		limit, over = softValues, &b.overSoft
 	}
 	start := len(b.values)
 	if start+size > limit {
-		return nil
+		*over = true
+		return nil, false
 	}
 	b.values = append(b.values, make([]byte, size)...)
-	b.Calls[i].start, b.Calls[i].end = start, start+size
-	return b.values[start:]
+	return b.values[start:], true
 }
 
-// settle gives the next call in order its reply.
-func (b *Batch) settle(r protocol.Reply) {
-	b.Calls[b.done].Reply = r
-	b.done++
+// keep says that the room made last holds the value of the i-th reply.
+func (b *Batch) keep(i, size int) {
+	b.Calls[i].start, b.Calls[i].end = len(b.values)-size, len(b.values)
 }
 
-// fail gives every call that has no reply yet the same one.
+// passOver reports whether the next call is not worth asking: its value would
+// be thrown away like one before it.
+func (b *Batch) passOver() bool {
+	if b.Repeatable(b.sent) {
+		return b.overSoft
+	}
+	return b.overHard && b.Calls[b.sent].Command.Verb.IsRead()
+}
+
+// fail gives every call that was not sent the same reply.
 func (b *Batch) fail(s protocol.Status) {
-	for b.done < len(b.Calls) {
-		b.settle(protocol.Reply{Status: s})
+	for ; b.sent < len(b.Calls); b.sent++ {
+		b.Calls[b.sent].Reply = protocol.Reply{Status: s}
 	}
 }
 

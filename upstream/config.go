@@ -10,7 +10,7 @@ type Config struct {
 	Dialect        string // auto, meta or classic
 	Shared         int    // connections that all clients share; 0 is one per core
 	PoolMin        int    // idle connections kept
-	PoolMax        int    // connections in all
+	PoolMax        int    // connections in all; two are the fewest there can be
 	ConnectTimeout time.Duration
 	RequestTimeout time.Duration
 	BackoffMin     time.Duration

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -24,8 +25,9 @@ const (
 const idleCheck = 2 * time.Millisecond
 
 var (
-	errUnsolicited = errors.New("upstream: bytes came while nothing was owed")
-	errTrailer     = errors.New("upstream: value is not followed by its end")
+	errUnsolicited = errors.New("upstream: bytes or an end came while nothing was owed")
+	errExpected    = errors.New("upstream: memcached said something else than it had to")
+	errSize        = errors.New("upstream: value is larger than memcached takes")
 )
 
 // Info is what a connection learned of its memcached when it was made.
@@ -83,14 +85,13 @@ func (c *conn) compose(cmd *protocol.Command) uint64 {
 }
 
 // head reads the line of the reply to cmd. The value, if any, is still to be
-// read with value or discard.
+// read with value or chunks.
 func (c *conn) head(cmd *protocol.Command, opaque uint64, r *protocol.Reply) error {
-	parse := protocol.ParseMeta
-	if !c.info.Meta {
-		parse = protocol.ParseClassic
-	}
 	for {
-		n, err := parse(c.rbuf[c.r:c.w], cmd, opaque, r)
+		n, err := c.parse(cmd, opaque, r)
+		if err == nil && r.Size > c.info.MaxItem {
+			return errSize
+		}
 		if err == nil {
 			c.r += n
 			return nil
@@ -104,6 +105,34 @@ func (c *conn) head(cmd *protocol.Command, opaque uint64, r *protocol.Reply) err
 	}
 }
 
+func (c *conn) parse(cmd *protocol.Command, opaque uint64, r *protocol.Reply) (int, error) {
+	if c.info.Meta {
+		return protocol.ParseMeta(c.rbuf[c.r:c.w], cmd, opaque, r)
+	}
+	return protocol.ParseClassic(c.rbuf[c.r:c.w], cmd, opaque, r)
+}
+
+// unproven are the statuses of error lines, which carry no opaque in the meta
+// dialect: one that came too early or twice looks like any other.
+var unproven = [256]bool{
+	protocol.StatusNonNumeric: true, protocol.StatusTooLarge: true,
+	protocol.StatusNoMemory: true, protocol.StatusRefused: true,
+}
+
+// proves reports whether r shows by itself which command it answers. In the
+// classic dialect each does, or none: it was alone.
+func (c *conn) proves(r *protocol.Reply) bool { return !c.info.Meta || !unproven[r.Status] }
+
+// prove makes sure that memcached owes nothing: what it says next is the answer
+// to a command that does nothing.
+func (c *conn) prove() error {
+	c.wbuf = append(c.wbuf, "mn\r\n"...)
+	if err := c.send(); err != nil {
+		return err
+	}
+	return c.expect(protocol.MN)
+}
+
 // value reads the value that r announced, all of it into dst, and its end.
 func (c *conn) value(dst []byte, r *protocol.Reply) error {
 	n := copy(dst, c.rbuf[c.r:c.w])
@@ -113,7 +142,7 @@ func (c *conn) value(dst []byte, r *protocol.Reply) error {
 			return err
 		}
 	}
-	return c.trailer(r)
+	return c.expect(r.Trailer)
 }
 
 // chunks hands the value that r announced to sink, piece by piece, and reads its
@@ -132,32 +161,43 @@ func (c *conn) chunks(r *protocol.Reply, sink func([]byte) error) error {
 		c.r += len(piece)
 		left -= len(piece)
 	}
-	return c.trailer(r)
+	return c.expect(r.Trailer)
 }
 
-// trailer reads what must follow a value.
-func (c *conn) trailer(r *protocol.Reply) error {
-	for c.w-c.r < len(r.Trailer) {
+// expect reads what must come now.
+func (c *conn) expect(text string) error {
+	for c.w-c.r < len(text) {
 		if err := c.fill(); err != nil {
 			return err
 		}
 	}
-	if string(c.rbuf[c.r:c.r+len(r.Trailer)]) != r.Trailer {
-		return errTrailer
+	if string(c.rbuf[c.r:c.r+len(text)]) != text {
+		return errExpected
 	}
-	c.r += len(r.Trailer)
+	c.r += len(text)
 	return nil
 }
 
-// idle reports whether the connection is fit to be used: nothing has come on it
-// since its last reply, and it is open.
-func (c *conn) idle(now time.Time) error {
+// fit reports why the connection is no longer fit to be used, or nil: all that
+// came on it was asked for, and it is open. Where an opaque proves replies, a
+// connection that was in use just now is not looked at again.
+func (c *conn) fit(now time.Time) error {
+	if c.info.Meta && now.Sub(c.lastUse) < idleCheck {
+		return c.drained()
+	}
+	return errors.Join(c.drained(), c.quiet())
+}
+
+// drained reports an error if bytes were read that nobody asked for.
+func (c *conn) drained() error {
 	if c.r != c.w {
 		return errUnsolicited
 	}
-	if now.Sub(c.lastUse) < idleCheck {
-		return nil
-	}
+	return nil
+}
+
+// quiet reports an error if memcached said something or closed the connection.
+func (c *conn) quiet() error {
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok {
 		return nil
@@ -167,11 +207,13 @@ func (c *conn) idle(now time.Time) error {
 		return err
 	}
 	var peeked error
-	err = raw.Read(func(fd uintptr) bool {
-		peeked = peek(int(fd))
-		return true
-	})
-	return errors.Join(err, peeked)
+	// Not raw.Read: it looks at the deadline of the last command, which may have
+	// passed since.
+	err = raw.Control(func(fd uintptr) { peeked = peek(int(fd)) })
+	if err = errors.Join(err, peeked); err != nil {
+		return fmt.Errorf("%w: %w", errUnsolicited, err)
+	}
+	return nil
 }
 
 // peek looks for bytes or an end on fd without waiting or taking any.
@@ -186,19 +228,19 @@ func peek(fd int) error {
 	case n == 0:
 		return io.EOF
 	}
-	return errUnsolicited
+	return errors.New("bytes")
 }
 
 // burnOf tells why err burns a connection.
 func burnOf(err error) metrics.Burn {
 	var op *net.OpError
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return metrics.BurnTimeout
+	case errors.Is(err, errSink): // first: a client's error may look like memcached's
+		return metrics.BurnClient
 	case errors.Is(err, errUnsolicited):
 		return metrics.BurnIdle
-	case errors.Is(err, errSink):
-		return metrics.BurnClient
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return metrics.BurnTimeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &op):
 		return metrics.BurnEOF
 	}

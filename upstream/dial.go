@@ -15,34 +15,63 @@ import (
 	"github.com/slabgate/slabgate/protocol"
 )
 
-// errBackingOff says that a dial failed so recently that none is made.
-var errBackingOff = errors.New("upstream: waiting before the next dial")
+var (
+	// errBackingOff says that a dial failed so recently that none is made.
+	errBackingOff = errors.New("upstream: waiting before the next dial")
+
+	// errClosed says that the pool has been closed.
+	errClosed = errors.New("upstream: pool is closed")
+)
 
 // handshakeLines bounds the answer to stats settings.
 const handshakeLines = 512
 
 // gate spaces out dials to a memcached that is down: after each failure nobody
 // dials for a while, twice as long each time up to a bound, and not quite the
-// same time for everybody.
+// same time for everybody. Then one dials, and the others wait for how it ends.
 type gate struct {
 	min, max time.Duration
 
-	mu    sync.Mutex
-	until time.Time
-	wait  time.Duration
+	mu      sync.Mutex
+	until   time.Time
+	wait    time.Duration // 0 while memcached is up
+	probing bool          // somebody dials although the last dial failed
 }
 
-func (g *gate) open(now time.Time) bool {
+// shut reports whether the last dial failed.
+func (g *gate) shut() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return !now.Before(g.until)
+	return g.wait != 0
+}
+
+// enter reports whether the caller may dial, and whether it is the one that
+// does after a failure. It must tell succeeded or failed how that went.
+func (g *gate) enter(now time.Time) (probe, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.wait == 0 {
+		return false, true
+	}
+	if g.probing || now.Before(g.until) {
+		return false, false
+	}
+	g.probing = true
+	return true, true
 }
 
 // failed closes the gate for a while and reports whether it was the first
-// failure after a success.
-func (g *gate) failed(now time.Time) (first bool) {
+// failure after a success. Dials that began together fail together, and count
+// once.
+func (g *gate) failed(now time.Time, probe bool) (first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.wait != 0 && !probe {
+		return false
+	}
+	if probe {
+		g.probing = false
+	}
 	first = g.wait == 0
 	g.wait = min(max(2*g.wait, g.min), g.max)
 	g.until = now.Add(g.wait/2 + rand.N(g.wait/2+1))
@@ -50,9 +79,12 @@ func (g *gate) failed(now time.Time) (first bool) {
 }
 
 // succeeded opens the gate and reports whether it was the first success.
-func (g *gate) succeeded() (first bool) {
+func (g *gate) succeeded(probe bool) (first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if probe {
+		g.probing = false
+	}
 	first = g.wait != 0
 	g.wait, g.until = 0, time.Time{}
 	return first
@@ -61,21 +93,25 @@ func (g *gate) succeeded() (first bool) {
 // dial makes a connection that has proven to speak with a memcached of a
 // dialect that the configuration takes.
 func (p *Pool) dial() (*conn, error) {
+	if p.isClosed() {
+		return nil, errClosed
+	}
 	now := time.Now()
-	if !p.gate.open(now) {
+	probe, ok := p.gate.enter(now)
+	if !ok {
 		return nil, errBackingOff
 	}
 	c, err := p.connect(now)
 	if err != nil {
 		p.metrics.DialFails.Add(1)
-		if p.gate.failed(time.Now()) {
+		if p.gate.failed(time.Now(), probe) {
 			p.log.Warn("server down", zap.String("upstream", p.cfg.Name), zap.String("address", p.cfg.Address), zap.Error(err))
 		}
 		return nil, err
 	}
 	p.metrics.Dials.Add(1)
 	info := c.info
-	if old := p.info.Swap(&info); p.gate.succeeded() || old == nil || *old != info {
+	if old := p.info.Swap(&info); p.gate.succeeded(probe) || old == nil || *old != info {
 		p.log.Info("server up", zap.String("upstream", p.cfg.Name), zap.String("address", p.cfg.Address),
 			zap.String("version", info.Version), zap.Bool("meta", info.Meta), zap.Int("item_size_max", info.MaxItem))
 	}
@@ -104,8 +140,9 @@ func (p *Pool) connect(now time.Time) (*conn, error) {
 	return c, nil
 }
 
-// shakeHands asks for the version and the item size limit. A memcached that is
-// full says so before it is asked, which is no answer to version.
+// shakeHands asks for the version and the item size limit, and nothing may be
+// left to read after it. A memcached that is full says so before it is asked,
+// which is no answer to version.
 func (c *conn) shakeHands(dialect string) error {
 	version, err := c.askVersion()
 	if err != nil {
@@ -116,7 +153,10 @@ func (c *conn) shakeHands(dialect string) error {
 	if dialect == "meta" && !c.info.Meta {
 		return fmt.Errorf("version %q does not speak the meta dialect", version)
 	}
-	return c.askSettings()
+	if err := c.askSettings(); err != nil {
+		return err
+	}
+	return c.drained()
 }
 
 func (c *conn) askVersion() (string, error) {

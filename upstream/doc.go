@@ -6,7 +6,8 @@
 // replies, and hands the lane on. What queues meanwhile is the next write. Large
 // values and commands about no key run on a leased connection that nobody else
 // uses. A connection on which anything unexpected happens is burnt: closed, and
-// everything owed on it failed. It is never used again.
+// everything owed on it failed. It is never used again. Nothing is ever sent
+// twice.
 //
 // A [Batch] belongs to its client until Do is called and again when Do returns;
 // in between it belongs to the lane's leader, whichever goroutine that is. The

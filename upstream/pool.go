@@ -71,7 +71,7 @@ type Lane struct{ lane *lane }
 
 // Lane assigns one.
 func (p *Pool) Lane() Lane {
-	return Lane{p.lanes[int(p.next.Add(1))%len(p.lanes)]}
+	return Lane{p.lanes[p.next.Add(1)%uint32(len(p.lanes))]}
 }
 
 // Do carries out the commands of b in order, on the shared connection. Every
@@ -83,13 +83,18 @@ func (l Lane) Do(b *Batch) {
 	}
 }
 
-// Check makes a connection, or takes one, and gives it back: memcached answers,
-// or the error says why not.
+// Check makes a connection, or takes one, and asks for the version on it:
+// memcached answers, or the error says why not.
 func (p *Pool) Check(ctx context.Context) error {
 	c, err := p.lease(ctx)
-	if err == nil {
-		p.release(c)
+	if err != nil {
+		return err
 	}
+	c.SetDeadline(time.Now().Add(p.cfg.ConnectTimeout))
+	if _, err = c.askVersion(); err != nil {
+		err = fmt.Errorf("upstream: version: %w", err)
+	}
+	p.giveBack(c, err)
 	return err
 }
 
@@ -111,21 +116,29 @@ func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) 
 		return rcv.Head(&protocol.Reply{Status: protocol.StatusDown})
 	}
 	var r protocol.Reply
-	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
-	opaque := c.compose(cmd)
-	if err = c.send(); err == nil {
-		err = c.head(cmd, opaque, &r)
-	}
-	if err != nil {
-		p.destroy(c, err)
+	if err = p.ask(c, cmd, &r); err != nil {
+		p.giveBack(c, err)
 		return rcv.Head(&protocol.Reply{Status: protocol.StatusLost})
 	}
+	err = errAbandoned // unless rcv returns
+	defer func() { p.giveBack(c, err) }()
 	err = p.streamValue(c, &r, rcv)
-	if err != nil {
-		p.destroy(c, err)
+	return err
+}
+
+// ask sends cmd and reads its reply up to the value.
+func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply) error {
+	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	opaque := c.compose(cmd)
+	if err := c.send(); err != nil {
 		return err
 	}
-	p.release(c)
+	if err := c.head(cmd, opaque, r); err != nil {
+		return err
+	}
+	if !c.proves(r) {
+		return c.prove()
+	}
 	return nil
 }
 
@@ -138,17 +151,23 @@ func (p *Pool) streamValue(c *conn, r *protocol.Reply, rcv Receiver) error {
 	if r.Status != protocol.StatusValue {
 		return nil
 	}
-	return c.chunks(r, func(piece []byte) error {
+	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	err := c.chunks(r, func(piece []byte) error {
 		if err := rcv.Chunk(piece); err != nil {
 			return fmt.Errorf("%w: %w", errSink, err)
 		}
 		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return c.drained() // a value with bytes after it may not be what it seems
 }
 
 // Keyless carries out a command about no key, on a connection on which nothing
 // else is going on, and returns its reply, line by line as memcached ended them.
+// The reply is the caller's.
 func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
 	c, err := p.lease(ctx)
 	if err != nil {
@@ -157,11 +176,10 @@ func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protoc
 	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
 	c.wbuf = protocol.AppendKeyless(c.wbuf, r)
 	reply, err := c.keyless(r.Verb)
+	p.giveBack(c, err)
 	if err != nil {
-		p.destroy(c, err)
 		return nil, protocol.StatusLost
 	}
-	p.release(c)
 	return reply, protocol.StatusOK
 }
 
@@ -186,15 +204,11 @@ func (c *conn) keyless(v *protocol.Verb) (reply []byte, err error) {
 // lease takes an idle connection, or makes one. It waits for at most the connect
 // timeout if every one is in use.
 func (p *Pool) lease(ctx context.Context) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
-	defer cancel()
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, errBusy
+	if err := p.reserve(ctx); err != nil {
+		return nil, err
 	}
 	for c := p.popIdle(); c != nil; c = p.popIdle() {
-		err := c.idle(time.Now())
+		err := c.quiet()
 		if err == nil {
 			return c, nil
 		}
@@ -207,6 +221,23 @@ func (p *Pool) lease(ctx context.Context) (*conn, error) {
 	return c, err
 }
 
+// reserve takes a slot.
+func (p *Pool) reserve(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
+	defer cancel()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errBusy
+	}
+}
+
 func (p *Pool) popIdle() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -215,29 +246,34 @@ func (p *Pool) popIdle() *conn {
 		return nil
 	}
 	c := p.idle[last]
+	p.idle[last] = nil
 	p.idle = p.idle[:last]
 	return c
 }
 
-// release gives back a leased connection on which nothing is owed.
-func (p *Pool) release(c *conn) {
-	c.lastUse = time.Now()
-	p.mu.Lock()
-	keep := !p.closed && len(p.idle) < p.cfg.PoolMin
-	if keep {
-		p.idle = append(p.idle, c)
+// giveBack ends the lease of a connection. It is kept if err is nil and nothing
+// is owed on it.
+func (p *Pool) giveBack(c *conn, err error) {
+	if err == nil {
+		err = c.drained()
 	}
-	p.mu.Unlock()
-	if !keep {
+	if err != nil {
+		p.burn(c, err)
+	} else if !p.keep(c) {
 		c.Close()
 	}
 	<-p.slots
 }
 
-// destroy gives up a leased connection on which err happened.
-func (p *Pool) destroy(c *conn, err error) {
-	p.burn(c, err)
-	<-p.slots
+// keep puts a connection among the idle ones, if there is room for it.
+func (p *Pool) keep(c *conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.idle) >= p.cfg.PoolMin {
+		return false
+	}
+	p.idle = append(p.idle, c)
+	return true
 }
 
 // burn closes a connection for good and counts why.
@@ -250,7 +286,14 @@ func (p *Pool) burn(c *conn, err error) {
 	}
 }
 
-// Close closes every connection. No client may use the pool any more.
+func (p *Pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// Close closes every connection, each as soon as nothing is under way on it.
+// Whatever is asked of the pool afterwards fails as if memcached were down.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
