@@ -62,37 +62,45 @@ func (c *client) asks(request, want string) {
 	c.wants(want)
 }
 
-// wantsEnd reads the end of the connection, and nothing before it.
+// wantsEnd reads the end of the connection, and nothing before it, and hangs up.
 func (c *client) wantsEnd() {
 	c.t.Helper()
 	got, err := io.ReadAll(c.in)
 	if errors.Is(err, os.ErrDeadlineExceeded) || len(got) > 0 {
 		c.t.Fatalf("got %.200q, then %v, want the end of the connection", got, err)
 	}
+	c.Close()
 }
 
 // world is a certificate authority with a server's certificate.
 type world struct {
 	pki    *testkit.PKI
 	server *tls.Config
+	known  *tls.Config // of the client app; made when it is first asked for
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{pki: testkit.NewPKI(t)}
+	w.server = w.newServer(t)
+	return w
+}
+
+// newServer is what a listener serves with, under a certificate of its own.
+func (w *world) newServer(t testing.TB) *tls.Config {
+	t.Helper()
 	certFile, keyFile := w.pki.Server(t, "slabgate.test")
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server = &tls.Config{
+	return &tls.Config{
 		Certificates:           []tls.Certificate{pair},
 		ClientCAs:              w.pki.Pool(),
 		ClientAuth:             tls.VerifyClientCertIfGiven,
 		MinVersion:             tls.VersionTLS13,
 		SessionTicketsDisabled: true,
 	}
-	return w
 }
 
 // client is what a client with such a certificate dials with.
@@ -109,7 +117,10 @@ const appURI = "spiffe://corp/ns/shop/sa/app"
 
 func (w *world) app(t testing.TB) *tls.Config {
 	t.Helper()
-	return w.client(t, testkit.ClientSpec{URI: []string{appURI}})
+	if w.known == nil {
+		w.known = w.client(t, testkit.ClientSpec{URI: []string{appURI}})
+	}
+	return w.known
 }
 
 // usersOf makes users from "name:password" pairs; a name alone is disabled.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/testkit"
 )
 
@@ -26,6 +27,9 @@ func TestConversations(t *testing.T) {
 	real := testkit.StartMemcached(t)
 	for _, s := range testkit.LoadScripts(t, "testdata/*.txt") {
 		v := venue{script: s, world: w, real: real}
+		if users, ok := s.Directives["login"]; ok {
+			v.users = usersOf(t, 1, fields(users)...)
+		}
 		t.Run(s.Name, v.run)
 	}
 }
@@ -35,6 +39,7 @@ type venue struct {
 	script testkit.Script
 	world  *world
 	real   *testkit.Memcached
+	users  *auth.Users // nil if the listener takes no logins
 }
 
 // statsReply answers the forms of stats that the fake has no figures for.
@@ -74,8 +79,12 @@ func (v *venue) run(t *testing.T) {
 	}
 }
 
-// skip skips the test if the script says that it is not for it.
+// skip skips the test if the script says that it is not for it. In short mode the
+// fake alone is spoken to byte by byte.
 func (v *venue) skip(t *testing.T, server, how string) {
+	if testing.Short() && how == "split" && server != "fake" {
+		t.Skip("not in short mode")
+	}
 	for not := range strings.SplitSeq(v.script.Directives["not"], "\n") {
 		if name, why, _ := strings.Cut(not, " "); name == server {
 			t.Skip(why)
@@ -112,10 +121,7 @@ func (v *venue) options(t *testing.T, transport string) rigOptions {
 	if doc == nil {
 		t.Fatalf("%s: there is no policy %q", v.script.Name, name)
 	}
-	o := rigOptions{doc: doc(), limits: v.limit(t)}
-	if users, ok := v.script.Directives["login"]; ok {
-		o.login, o.users = true, usersOf(t, 1, fields(users)...)
-	}
+	o := rigOptions{doc: doc(), limits: v.limit(t), users: v.users, login: v.users != nil}
 	if transport == "tls" {
 		o.tls, o.clients = v.world.server, v.world.app(t)
 	}

@@ -3,10 +3,12 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/slabgate/slabgate/auth"
 )
@@ -32,10 +34,7 @@ func (s *session) handshake() error {
 	c := tls.Server(raw, config)
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.Limits.HandshakeTimeout)
 	defer cancel()
-	s.server.handshakes.acquire()
-	err := c.HandshakeContext(ctx)
-	s.server.handshakes.release()
-	if err != nil {
+	if err := s.server.handshakes.hold(func() error { return c.HandshakeContext(ctx) }); err != nil {
 		s.server.Metrics.HandshakeFails.Add(1)
 		return err
 	}
@@ -52,8 +51,8 @@ func (s *session) setConn(c net.Conn) {
 	s.facts.TLS = true
 }
 
-// takeCertificate reads who the client's certificate says it is. A certificate
-// that says nothing usable is no reason to end: a login may still say it.
+// takeCertificate reads who the client's certificate says it is. One that says
+// nothing usable, or two things, ends the session: it was meant to say something.
 func (s *session) takeCertificate(c *tls.Conn) error {
 	chains := c.ConnectionState().VerifiedChains
 	if len(chains) == 0 {
@@ -63,6 +62,7 @@ func (s *session) takeCertificate(c *tls.Conn) error {
 	if err != nil {
 		return err
 	}
+	s.chain = c.ConnectionState().PeerCertificates
 	for _, issuer := range chains[0] {
 		if issuer.NotAfter.Before(cert.NotAfter) {
 			cert.NotAfter = issuer.NotAfter
@@ -70,6 +70,24 @@ func (s *session) takeCertificate(c *tls.Conn) error {
 	}
 	s.facts.Cert = cert
 	return nil
+}
+
+// trusts reports whether the certificate authorities of a snapshot still stand
+// behind the certificate a client showed.
+func (snap *Snapshot) trusts(listener string, chain []*x509.Certificate, now time.Time) bool {
+	config := snap.TLS[listener]
+	if config == nil || config.ClientCAs == nil {
+		return false
+	}
+	others := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		others.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{
+		Roots: config.ClientCAs, Intermediates: others, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err == nil
 }
 
 // tokens bounds how many goroutines do something at once.
@@ -81,6 +99,13 @@ func newHandshakeTokens() tokens { return make(tokens, max(1, runtime.GOMAXPROCS
 
 func (t tokens) acquire() { t <- struct{}{} }
 func (t tokens) release() { <-t }
+
+// hold calls f with a token in hand.
+func (t tokens) hold(f func() error) error {
+	t.acquire()
+	defer t.release()
+	return f()
+}
 
 // meteredConn is a client's connection during its handshake. Bytes count
 // against a budget, and waiting for them gives up the token that is held for

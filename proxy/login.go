@@ -42,7 +42,9 @@ func needsLogin(err error) bool {
 // turnAway tells a client that nobody knows it. The line answers its first
 // request, so that it is not taken for part of something else.
 func (s *session) turnAway(why error) error {
-	s.conn.SetReadDeadline(s.started.Add(s.server.Limits.LoginTimeout))
+	if err := s.awaitLogin(); err != nil {
+		return err
+	}
 	if _, err := s.conn.Read(s.in); err == nil {
 		if err := s.write([]byte(protocol.Unauthenticated)); err != nil {
 			why = errors.Join(why, err)
@@ -53,7 +55,9 @@ func (s *session) turnAway(why error) error {
 
 // login reads requests until one is a right login.
 func (s *session) login() error {
-	s.conn.SetReadDeadline(s.started.Add(s.server.Limits.LoginTimeout))
+	if err := s.awaitLogin(); err != nil {
+		return err
+	}
 	for range maxAttempts {
 		l, err := s.nextLogin()
 		if err != nil {
@@ -71,6 +75,18 @@ func (s *session) login() error {
 		}
 	}
 	return ended(EndLogin, errors.New("proxy: too many attempts"))
+}
+
+// awaitLogin sets how long all reads until the login may take, unless the server
+// stops.
+func (s *session) awaitLogin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return ended(EndDrain, nil)
+	}
+	s.conn.SetReadDeadline(s.started.Add(s.server.Limits.LoginTimeout))
+	return nil
 }
 
 // nextLogin reads one request of a client that is not logged in.
@@ -105,7 +121,7 @@ func (s *session) moreLogin() error {
 	n, err := s.conn.Read(s.in[s.w:])
 	s.w += n
 	if n == 0 {
-		return ended(EndLogin, err)
+		return s.broken(err, EndLogin)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (s *session) renew() error {
 	if snap == s.snap {
 		return nil
 	}
-	id, _, err := s.server.identify(snap, &s.facts)
+	id, err := s.identifyAnew(snap)
 	if err != nil {
 		return ended(EndRevoked, err)
 	}
@@ -154,8 +154,10 @@ func (s *session) flush() error {
 // write sends b to the client, which has the write timeout to take it.
 func (s *session) write(b []byte) error {
 	s.conn.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
-	_, err := s.conn.Write(b)
-	return err
+	if _, err := s.conn.Write(b); err != nil {
+		return s.broken(err, EndSlow)
+	}
+	return nil
 }
 
 // more reads from the client behind what is there. What was used of the buffer

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -26,6 +27,7 @@ type session struct {
 	conn     net.Conn // inside TLS, if there is any
 	sniffed  bool     // the first byte has been looked at
 	facts    auth.Facts
+	chain    []*x509.Certificate // what the client showed, leaf first; verified once, and anew after a reload
 	source   auth.Source
 	snap     *Snapshot
 	x        *exchange
@@ -109,7 +111,7 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 		if s.server.Limits.IdleTimeout > 0 {
 			at = now.Add(s.server.Limits.IdleTimeout)
 		}
-	case s.partial.IsZero():
+	case s.partial.IsZero() || s.x.fresh:
 		s.partial = now
 		fallthrough
 	default:
@@ -123,6 +125,18 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 
 // readError tells why a read ended the session.
 func (s *session) readError(err error) error {
+	switch {
+	case s.facts.Cert != nil && !s.server.now().Before(s.facts.Cert.NotAfter):
+		return s.broken(err, EndExpired)
+	case s.partial.IsZero():
+		return s.broken(err, EndIdle)
+	}
+	return s.broken(err, EndSlow)
+}
+
+// broken tells why the client's connection is of no more use: late if it is
+// because its deadline has passed, unless somebody else has ended the session.
+func (s *session) broken(err error, late End) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -130,14 +144,10 @@ func (s *session) readError(err error) error {
 		return ended(EndRevoked, err)
 	case s.draining:
 		return ended(EndDrain, err)
-	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return ended(EndClient, err)
-	case s.facts.Cert != nil && !s.server.now().Before(s.facts.Cert.NotAfter):
-		return ended(EndExpired, err)
-	case s.partial.IsZero():
-		return ended(EndIdle, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return ended(late, err)
 	}
-	return ended(EndSlow, err)
+	return ended(EndClient, err)
 }
 
 // drain lets the session end at its next reply boundary. One that waits for a
@@ -158,10 +168,22 @@ func (s *session) recheck(snap *Snapshot) {
 	if !s.known {
 		return
 	}
-	if _, _, err := s.server.identify(snap, &s.facts); err != nil {
+	if _, err := s.identifyAnew(snap); err != nil {
 		s.revoked = true
 		s.raw.Close()
 	}
+}
+
+var errUntrusted = errors.New("proxy: no certificate authority of the client is trusted any more")
+
+// identifyAnew asks another snapshot than the one the client came under who it
+// is, if it is still trusted at all.
+func (s *session) identifyAnew(snap *Snapshot) (*policy.Identity, error) {
+	if s.chain != nil && !snap.trusts(s.listener.Name, s.chain, s.server.now()) {
+		return nil, errUntrusted
+	}
+	id, _, err := s.server.identify(snap, &s.facts)
+	return id, err
 }
 
 // cutOff ends the session from outside, whatever it is doing. It closes below
@@ -178,12 +200,15 @@ const (
 // close ends the session from inside. A client that has been told why it has to
 // go gets the chance to read it.
 func (s *session) close(end End) {
+	if end == EndSlow {
+		s.raw.Close() // TLS would have its farewell wait for the client once more
+	}
 	defer s.conn.Close()
 	if w, ok := s.conn.(interface{ CloseWrite() error }); !ok || !lingers[end] || w.CloseWrite() != nil {
 		return
 	}
 	s.mu.Lock()
-	if !s.draining {
+	if !s.draining || !s.partial.IsZero() { // else drain has set one that is over
 		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 	s.mu.Unlock()
