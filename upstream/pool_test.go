@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,21 +107,21 @@ func TestLease(t *testing.T) {
 // TestLeaseCrowd checks under load that the number of connections stays within
 // the limit and that every lease ends.
 func TestLeaseCrowd(t *testing.T) {
-	fake, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.PoolMin, c.PoolMax = 2, 5 })
+	_, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.PoolMin, c.PoolMax = 2, 5 })
 	r.put("k", oracle("k"))
-	var most int
-	var mu sync.Mutex
-	fake.OnRequest(func(int, []byte) testkit.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		most = max(most, fake.Conns())
-		return testkit.Fault{}
-	})
+	var active atomic.Int64
+	busy := func() {
+		if n := active.Add(1); n > 4 {
+			t.Errorf("%d streams at a time, want 4 at most", n)
+		}
+		time.Sleep(time.Millisecond)
+		active.Add(-1)
+	}
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
 			for n := range 20 {
-				s := &sink{}
+				s := &sink{onHead: busy}
 				if (g+n)%5 == 0 {
 					s.failHead = 1
 				}
@@ -133,9 +134,8 @@ func TestLeaseCrowd(t *testing.T) {
 		})
 	}
 	within(t, "sixteen clients", wg.Wait)
-	// A connection that was closed here may still be open there for a moment.
-	if most > 4+2 {
-		t.Errorf("%d connections at a time, want about 4", most)
+	if kept := len(r.idle); kept > 2 {
+		t.Errorf("%d connections are kept, want 2 at most", kept)
 	}
 	r.wantFree()
 	r.wantBurns(burns{metrics.BurnClient: 64})
