@@ -31,8 +31,9 @@ type Cert struct {
 // Login is a completed login.
 type Login struct {
 	User       string
-	Mechanism  string // "ascii", "PLAIN", …
-	Generation uint64 // of the users file that verified it
+	Mechanism  string    // "ascii", "PLAIN", …
+	Generation uint64    // of the users file that verified it
+	NotAfter   time.Time // when the secret that matched ends; zero is never
 
 	secret fingerprint // of the secret that matched
 }

@@ -27,6 +27,9 @@ func TestHonours(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !login.NotAfter.IsZero() {
+			t.Errorf("from cache %v: the login ends %s, want never", fromCache, login.NotAfter)
+		}
 		tests := []struct {
 			name  string
 			users *Users
@@ -44,6 +47,30 @@ func TestHonours(t *testing.T) {
 		for _, tt := range tests {
 			if got := tt.users.Honours(&login, now); got != tt.want {
 				t.Errorf("from cache %v, %s: honoured %v, want %v", fromCache, tt.name, got, tt.want)
+			}
+		}
+	}
+}
+
+// TestLoginEndsWithItsSecret: of two secrets, the one that matched counts.
+func TestLoginEndsWithItsSecret(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	soon := now.Add(time.Minute)
+	users, found := NewUsers([]User{{Name: "web", Secrets: []StoredSecret{
+		{Record: honourRecord(t, "new")}, {Record: honourRecord(t, "old"), NotAfter: soon},
+	}}}, 1)
+	if users == nil {
+		t.Fatal(found)
+	}
+	v, err := NewVerifier(VerifierConfig{Now: func() time.Time { return now }}, users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[Secret]time.Time{"new": {}, "old": soon} {
+		for _, how := range []string{"hashed", "from the cache"} {
+			login, err := v.Verify(t.Context(), netip.Addr{}, "web", password)
+			if err != nil || !login.NotAfter.Equal(want) {
+				t.Errorf("%s: the login ends %v (%v), want %v", how, login.NotAfter, err, want)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ const (
 	firstPenalty    = wrongWindow // it doubles each time; never shorter, so that it outlasts what led to it
 	lastPenalty     = 10 * time.Minute
 	forgetAfter     = 10 * time.Minute // of good conduct after a penalty the next is a first one
+	trustFor        = time.Hour        // after a right login: so long its source may be wrong about others
 	throttleEntries = 65536            // what a flood of addresses can make it hold
 	sourcePrefix    = 64               // of an IPv6 address: what one host can have at will
 )
@@ -77,18 +78,25 @@ func (t *throttle) keys(source netip.Addr, user string) [2]throttleKey {
 	return [2]throttleKey{k, pair}
 }
 
-// allow reports whether a login may be judged now.
+// allow reports whether a login may be judged now. A source that has been right
+// about this user lately is not held to what else comes from it, so that one who
+// guesses does not lock out whoever shares the address; that it is wrong about
+// this user still counts.
 func (t *throttle) allow(source netip.Addr, user string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.elapsed()
-	ok := true
-	for _, k := range t.keys(source, user) {
-		if c, found := t.entries.Get(k); found && now < c.until {
-			ok = false
+	keys := t.keys(source, user)
+	if pair, found := t.entries.Get(keys[1]); found {
+		if now < pair.until {
+			return false
+		}
+		if pair.trusted && now-pair.right < trustFor {
+			return true
 		}
 	}
-	return ok
+	all, found := t.entries.Get(keys[0])
+	return !found || now >= all.until
 }
 
 // fail counts a login that was wrong.
@@ -106,12 +114,13 @@ func (t *throttle) fail(source netip.Addr, user string) {
 	}
 }
 
-// succeed forgets what the source got wrong about this user. What it got wrong
-// about others stays, or one good password would buy guesses at the rest.
+// succeed forgets what the source got wrong about this user, and trusts it with
+// this user for a while. What it got wrong about others stays, or one good
+// password would buy guesses at the rest.
 func (t *throttle) succeed(source netip.Addr, user string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entries.Remove(t.keys(source, user)[1])
+	t.entries.Add(t.keys(source, user)[1], &conduct{trusted: true, right: t.elapsed()})
 }
 
 func (t *throttle) elapsed() time.Duration { return t.now().Sub(t.start) }
@@ -123,6 +132,8 @@ type conduct struct {
 	count     int                     // how much of the ring is used
 	until     time.Duration           // end of the latest penalty
 	penalties int                     // in a row
+	trusted   bool                    // the source has been right about the user
+	right     time.Duration           // and when it was last
 }
 
 // fail counts one wrong login at now, and begins a penalty with the tenth in a

@@ -161,11 +161,11 @@ func TestThrottleSuccessClearsThePairOnly(t *testing.T) {
 	th.succeed(source, "mine")
 	th.succeed(source, "victim")
 	keys := th.keys(source, "victim")
-	if _, ok := th.entries.Peek(keys[1]); ok {
+	if c, ok := th.entries.Peek(keys[1]); !ok || c.count != 0 {
 		t.Error("a success left what was wrong about this user")
 	}
 	failN(th, 1, "192.0.2.1", "victim")
-	if th.allow(source, "victim") {
+	if th.allow(source, "third") {
 		t.Error("a success cleared the source: guesses can be bought with one good password")
 	}
 }
@@ -247,11 +247,16 @@ func TestVerifyAsksAndTellsTheThrottle(t *testing.T) {
 		{"right", 0, "web", "pw", 20, "ok", 1},
 		{"unknown", 0, "nobody", "no", 4, "unknown user", 4},
 		{"malformed", 0, "", "no", 1, "malformed", 0},
-		{"throttled", 0, "web", "no", 50, "throttled", 0},
-		{"right but throttled", 0, "web", "pw", 1, "throttled", 0},
-		{"as another user", 0, "app", "pw", 1, "throttled", 0},
+		{"another is throttled", 0, "app", "pw", 1, "throttled", 0},
+		{"right, and was before", 0, "web", "pw", 1, "ok", 0},
+		{"trust buys no guesses", 0, "web", "no", 50, "throttled", 10},
+		{"nor a login, then", 0, "web", "pw", 1, "throttled", 0},
 		{"a reload does not help", -1, "web", "pw", 1, "throttled", 0},
 		{"after the penalty", time.Minute, "web", "pw", 1, "ok", 1},
+		{"wrong about others", 0, "nobody", "no", 11, "throttled", 10},
+		{"trusted all the same", 0, "web", "pw", 1, "ok", 0},
+		{"wrong about others, later", trustFor, "nobody", "no", 11, "throttled", 10},
+		{"trusted no more", 0, "web", "pw", 1, "throttled", 0},
 	}
 	for _, s := range steps {
 		if s.wait < 0 {

@@ -124,7 +124,7 @@ func (v *Verifier) Verify(ctx context.Context, source netip.Addr, user string, p
 	switch {
 	case err == nil:
 		v.throttle.succeed(source, user)
-		return Login{User: user, Generation: j.users.generation, secret: fingerprintOf(j.users.byName[user].Secrets[j.secret].Record)}, nil
+		return j.login(user), nil
 	case errors.Is(err, ErrDenied):
 		v.throttle.fail(source, user)
 	}
@@ -136,6 +136,12 @@ func (v *Verifier) Verify(ctx context.Context, source netip.Addr, user string, p
 type judgement struct {
 	users  *Users
 	secret int
+}
+
+// login is the login that a right password makes.
+func (j *judgement) login(user string) Login {
+	s := &j.users.byName[user].Secrets[j.secret]
+	return Login{User: user, Generation: j.users.generation, NotAfter: s.NotAfter, secret: fingerprintOf(s.Record)}
 }
 
 // judge says whether the password is right.

@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 		}
 		want := Login{}
 		if err == nil {
-			want = Login{User: tt.user, Generation: 3, secret: login.secret} // which secret: TestHonours
+			want = Login{User: tt.user, Generation: 3, NotAfter: login.NotAfter, secret: login.secret} // which secret: TestHonours
 		}
 		if login != want {
 			t.Errorf("%s: login %+v, want %+v", tt.name, login, want)

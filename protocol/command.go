@@ -25,6 +25,12 @@ func (r *Request) Command(i int) Command {
 	}
 }
 
+// Request returns the request about one key that would make this command, for a
+// decision to be made anew.
+func (c *Command) Request() *Request {
+	return &Request{Verb: c.Verb, Keys: [][]byte{c.Key}, Value: c.Value, Flags: c.Flags, Exptime: c.Exptime, Delta: c.Delta, CAS: c.CAS}
+}
+
 // canon is a command's canonical form upstream, in both dialects.
 type canon struct {
 	word    string // meta command

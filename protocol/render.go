@@ -46,6 +46,7 @@ var failures = answers{
 	StatusLost:    UpstreamLost,
 	StatusDown:    UpstreamDown,
 	StatusDropped: ReplyTooLarge,
+	StatusDenied:  AccessDenied,
 }
 
 // LooksLikeMiss returns the answer that makes a denied request look like one

@@ -31,7 +31,7 @@ func TestAnswers(t *testing.T) {
 	fails := map[Status]string{
 		StatusNone: "SERVER_ERROR upstream connection lost", StatusLost: "SERVER_ERROR upstream connection lost",
 		StatusDown: "SERVER_ERROR upstream unavailable", StatusRefused: "SERVER_ERROR upstream refused",
-		StatusDropped: "SERVER_ERROR reply too large",
+		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied",
 	}
 	for _, name := range keyCommands() {
 		v := ByGrant(name)[0]

@@ -97,7 +97,7 @@ func FuzzParseMeta(f *testing.F) {
 			_, err := ParseMeta(cut, c, opaque, &r)
 			return err
 		})
-		if n, err = ParseMeta(in, c, opaque, &r); err != nil {
+		if _, err = ParseMeta(in, c, opaque, &r); err != nil {
 			t.Fatalf("%q: refused the second time: %v", in, err)
 		}
 		if codes[r.Status] == "" {
