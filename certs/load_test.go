@@ -248,7 +248,7 @@ func TestMaterial(t *testing.T) {
 	if !regexp.MustCompile("^[0-9a-f]{64}$").MatchString(m.Digest) {
 		t.Errorf("Digest = %q, want SHA-256 in hex", m.Digest)
 	}
-	if m.Config() != m.Config() {
+	if first := m.Config(); first != m.Config() {
 		t.Error("Config() returned two configurations of one load")
 	}
 	again := mustLoad(t, r.Config)

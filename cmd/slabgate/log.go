@@ -20,10 +20,11 @@ const logRate = 100
 // logger is the process's log and the lines it kept back.
 type logger struct {
 	*zap.Logger
+	ring       *ring
 	suppressed atomic.Int64
 }
 
-// newLogger logs to w. The configuration has been validated.
+// newLogger logs to w, once its ring runs. The configuration has been validated.
 func newLogger(c config.Log, w io.Writer) *logger {
 	level := zapcore.InfoLevel
 	if parsed, err := zapcore.ParseLevel(c.Level); err == nil {
@@ -36,8 +37,8 @@ func newLogger(c config.Log, w io.Writer) *logger {
 	if c.Format == "text" || c.Format == "auto" && isTerminal(w) {
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	l := new(logger)
-	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
+	l := &logger{ring: newRing(w)}
+	core := zapcore.NewCore(encoder, zapcore.AddSync(l.ring), level)
 	core = zapcore.NewSamplerWithOptions(core, time.Second, logRate, 0, zapcore.SamplerHook(l.count))
 	l.Logger = zap.New(core)
 	return l
@@ -51,7 +52,7 @@ func (l *logger) count(_ zapcore.Entry, d zapcore.SamplingDecision) {
 
 // summarise logs how many lines were kept back since the last call.
 func (l *logger) summarise() {
-	if n := l.suppressed.Swap(0); n > 0 {
+	if n := l.suppressed.Swap(0) + l.ring.dropped.Swap(0); n > 0 {
 		l.Warn("lines suppressed", zap.Int64("lines", n))
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,40 @@ import (
 
 	"github.com/slabgate/slabgate/internal/config"
 )
+
+// written ends a log and writes out what it holds.
+func written(l *logger) {
+	go l.ring.run()
+	l.ring.close()
+}
+
+// TestStuckReaderStopsNothing: what a reader does not take is dropped and said so.
+func TestStuckReaderStopsNothing(t *testing.T) {
+	in, out := io.Pipe() // nobody reads it yet
+	r := newRing(out)
+	go r.run()
+	const lines = 3 * ringLines
+	for i := range lines {
+		fmt.Fprintf(r, "line %d\n", i)
+	}
+	dropped := int(r.dropped.Load())
+	if dropped < lines-ringLines-2 {
+		t.Errorf("%d of %d lines were dropped, want all but %d", dropped, lines, ringLines)
+	}
+	read := make(chan string)
+	go func() {
+		all, err := io.ReadAll(in)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- string(all)
+	}()
+	r.close()
+	out.Close()
+	if all := <-read; strings.Count(all, "\n") != lines-dropped || !strings.HasPrefix(all, "line 0\nline 1\n") {
+		t.Errorf("%d lines were read, want %d, the first first", strings.Count(all, "\n"), lines-dropped)
+	}
+}
 
 func TestLoggerLevels(t *testing.T) {
 	for _, tc := range []struct {
@@ -28,6 +64,7 @@ func TestLoggerLevels(t *testing.T) {
 		l.Info("b")
 		l.Warn("c")
 		l.Error("d")
+		written(l)
 		var got []string
 		for line := range strings.Lines(w.String()) {
 			var e struct{ Level, Msg string }
@@ -52,7 +89,9 @@ func TestLoggerFormats(t *testing.T) {
 		{"auto", true}, // no terminal
 	} {
 		var w buffer
-		newLogger(config.Log{Level: "info", Format: tc.format}, &w).Info("ready", zap.Duration("after", 90*time.Second))
+		l := newLogger(config.Log{Level: "info", Format: tc.format}, &w)
+		l.Info("ready", zap.Duration("after", 90*time.Second))
+		written(l)
 		var e struct {
 			TS, Msg, After string
 		}
@@ -70,8 +109,8 @@ func TestLoggerBoundsLinesAndSaysSo(t *testing.T) {
 	var w buffer
 	l := newLogger(config.Log{Level: "info", Format: "json"}, &w)
 	l.summarise()
-	if w.String() != "" {
-		t.Errorf("nothing was kept back, and the log says %q", w.String())
+	if n := len(l.ring.lines); n != 0 {
+		t.Errorf("nothing was kept back, and the log has %d lines", n)
 	}
 	const extra = 50
 	for range 3*logRate + extra { // a second may begin in the middle
@@ -80,6 +119,7 @@ func TestLoggerBoundsLinesAndSaysSo(t *testing.T) {
 	l.Warn("login refused") // other words have a count of their own
 	l.summarise()
 	l.summarise()
+	written(l)
 	kept := strings.Count(w.String(), "session ended")
 	if kept < logRate || kept > 2*logRate {
 		t.Errorf("%d equal lines were logged, want %d a second", kept, logRate)

@@ -80,6 +80,7 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	go d.log.ring.run()
 	defer d.close()
 	if err := d.bind(l.config); err != nil {
 		return &exitError{exitPermission, err}
@@ -139,10 +140,11 @@ func (d *daemon) unbind() (err error) {
 // close closes what does not close itself.
 func (d *daemon) close() {
 	d.pool.Close()
-	d.audit.Close()
+	if err := d.audit.Close(); err != nil {
+		d.log.Error("stopped", zap.Error(err))
+	}
 	d.log.summarise()
-	// Syncing a terminal or a pipe is an error on Linux and no loss.
-	_ = d.log.Sync()
+	d.log.ring.close()
 }
 
 // serve runs until a signal or ctx ends it.

@@ -25,7 +25,7 @@ type sample struct {
 	Plain   int
 	Hidden  int `yaml:"-"`
 	Common  `yaml:",inline"`
-	private int
+	private int //lint:ignore U1000 what is not exported is no key
 }
 
 // Common is part of sample without a key of its own.
