@@ -32,7 +32,6 @@ type client struct {
 	name string
 	lane Lane
 	rng  *rand.Rand
-	stop func() bool
 
 	key  string // in use; a new one is begun once a write's fate is unknown
 	gen  int

@@ -23,6 +23,9 @@ var (
 	errClosed = errors.New("upstream: pool is closed")
 )
 
+// maxItem is the largest item size limit that memcached takes (-I), in bytes.
+const maxItem = 1 << 30
+
 // handshakeLines bounds the answer to stats settings.
 const handshakeLines = 512
 
@@ -190,7 +193,7 @@ func (c *conn) askSettings() error {
 		}
 		name, value, ok := protocol.ParseStat(line)
 		if ok && string(name) == "item_size_max" {
-			if n, err := strconv.Atoi(string(value)); err == nil && n > 0 {
+			if n, err := strconv.Atoi(string(value)); err == nil && n > 0 && n <= maxItem {
 				c.info.MaxItem = n
 			}
 		}

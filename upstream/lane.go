@@ -18,6 +18,8 @@ const (
 	roundCalls   = 1024      // calls, if every value memcached takes is small
 	roundReplies = 256 << 20 // bytes of replies at worst, if that leaves
 	roundLeast   = 16        // so many calls
+	roundBytes   = 8 << 20   // bytes of replies, if they are as they have been lately
+	paceBytes    = 1 << 20   // bytes of replies that earn memcached the request timeout anew
 )
 
 // errAbandoned burns a connection that its user left in the middle of something.
@@ -37,6 +39,7 @@ type lane struct {
 	conn   *conn
 	flight []inFlight
 	shared bool // the last round served more than one client
+	size   int  // bytes of a reply's value, as they have been lately: it rises at once and falls slowly
 	proven int  // calls of flight whose reply, up to its value, is proven to be theirs
 }
 
@@ -164,7 +167,7 @@ func (l *lane) limit() int {
 	if !l.conn.info.Meta {
 		return 1 // without an opaque, only being alone proves a reply
 	}
-	return min(roundCalls, max(roundLeast, roundReplies/l.conn.info.MaxItem))
+	return min(roundCalls, max(roundLeast, min(roundReplies/l.conn.info.MaxItem, roundBytes/max(1, l.size))))
 }
 
 // compose composes calls of b until the round is full, and reports whether it
@@ -200,6 +203,7 @@ func (l *lane) exchange() error {
 	if err := c.send(); err != nil {
 		return err
 	}
+	read, paced := 0, 0
 	for i := range l.flight {
 		proof, err := l.reply(&l.flight[i])
 		if err != nil {
@@ -208,6 +212,14 @@ func (l *lane) exchange() error {
 		if proof {
 			l.proven = i + 1
 		}
+		f := &l.flight[i]
+		if read += f.batch.Calls[f.call].Reply.Size; read-paced > paceBytes {
+			paced = read
+			c.SetDeadline(time.Now().Add(l.pool.cfg.RequestTimeout))
+		}
+	}
+	if n := len(l.flight); n > 0 {
+		l.size = max(read/n, l.size-l.size/8)
 	}
 	if l.proven < len(l.flight) {
 		if err := c.prove(); err != nil {

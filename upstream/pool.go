@@ -65,6 +65,9 @@ func (p *Pool) Info() (Info, bool) {
 	return Info{MaxItem: protocol.DefaultMaxItem}, false
 }
 
+// Leases is how many connections may be leased at once.
+func (p *Pool) Leases() int { return cap(p.slots) }
+
 // Lane is a client's place in the pool: its small commands all take the same
 // shared connection, so that they stay in order.
 type Lane struct{ lane *lane }
