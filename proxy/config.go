@@ -16,8 +16,8 @@ type ListenerConfig struct {
 type Limits struct {
 	LoginTimeout       time.Duration // from accept to authenticated, TLS included
 	HandshakeTimeout   time.Duration // the TLS part of it
-	MaxUnauthenticated int           // connections that are not authenticated yet, over all listeners
-	MaxPerSource       int           // the same from one address (an IPv6 /64 counts as one)
+	MaxUnauthenticated int           // connections of one listener that are not authenticated yet
+	MaxPerSource       int           // the same from one address (an IPv6 /64 counts as one); others wait in line
 	IdleTimeout        time.Duration // between two requests; 0 is none
 	RequestTimeout     time.Duration // from the first byte of a request to its last
 	WriteTimeout       time.Duration // for a client to take one flush

@@ -22,7 +22,7 @@ const (
 	EndUnknown   End = "unknown"   // nobody the policy knows
 	EndLogin     End = "login"     // no login in time, or too many wrong ones
 	EndRevoked   End = "revoked"   // a reload took the identity or its login away
-	EndExpired   End = "expired"   // the client certificate did
+	EndExpired   End = "expired"   // its certificate, or the secret it logged in with, did
 	EndUpstream  End = "upstream"  // a value broke off after its first byte was sent
 	EndDrain     End = "drain"     // slabgate is stopping
 	EndBug       End = "bug"       // a panic was recovered

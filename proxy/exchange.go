@@ -148,6 +148,12 @@ func (x *exchange) deniedEarly(req *protocol.Request) bool {
 	return true
 }
 
+// stillPermits decides anew on a command that was permitted under another
+// snapshot and has not been carried out.
+func (x *exchange) stillPermits(c *protocol.Command) bool {
+	return x.identity.Decide(c.Request(), x.now).Verdict != policy.Deny
+}
+
 // denial is what a denied client reads.
 func (x *exchange) denial(req *protocol.Request) string {
 	if line, ok := req.LooksLikeMiss(); ok && x.identity.Quiet {

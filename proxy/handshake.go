@@ -22,7 +22,8 @@ var errHandshakeBytes = errors.New("proxy: handshake is too long")
 // handshake ends the client's TLS, if its listener speaks TLS, and gathers what
 // that proves.
 func (s *session) handshake() error {
-	config := s.server.snapshot.Load().TLS[s.listener.Name]
+	s.snap = s.server.snapshot.Load()
+	config := s.snap.TLS[s.listener.Name]
 	if s.listener.Transport != "tls" {
 		return nil
 	}
@@ -58,7 +59,7 @@ func (s *session) takeCertificate(c *tls.Conn) error {
 	if len(chains) == 0 {
 		return nil
 	}
-	cert, err := auth.FromCertificate(chains[0][0], s.server.snapshot.Load().CNs[s.listener.Name])
+	cert, err := auth.FromCertificate(chains[0][0], s.snap.CNs[s.listener.Name])
 	if err != nil {
 		return err
 	}

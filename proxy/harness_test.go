@@ -73,13 +73,6 @@ func (a *auditSpy) all() []audit.Event {
 	return append([]audit.Event(nil), a.events...)
 }
 
-func (a *auditSpy) kinds() (kinds []audit.Kind) {
-	for _, e := range a.all() {
-		kinds = append(kinds, e.Kind)
-	}
-	return kinds
-}
-
 func ref[T any](v T) *T { return &v }
 
 // everything lets whoever comes to a listener do everything.

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -30,7 +31,8 @@ const defaultSocketMode = 0o600
 type Listener struct {
 	ListenerConfig
 	net.Listener
-	slots chan struct{} // one for each connection that may be open
+	slots     chan struct{} // one for each connection that may be open
+	admission admission
 }
 
 // Listen binds. The address has been validated.
@@ -87,8 +89,11 @@ func removeStale(path string) error {
 	if fi.Mode()&os.ModeSocket == 0 {
 		return fmt.Errorf("%s is in the way and is no socket", path)
 	}
-	if c, err := net.Dial("unix", path); err == nil {
+	c, err := net.Dial("unix", path)
+	if err == nil {
 		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%s is in use by another process", path)
 	}
 	return os.Remove(path)

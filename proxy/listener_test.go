@@ -222,17 +222,18 @@ func TestSourceOfAnAddress(t *testing.T) {
 
 func TestAdmissionCountsBothWays(t *testing.T) {
 	var a admission
-	l := &Limits{MaxUnauthenticated: 3, MaxPerSource: 2}
+	l := &Limits{MaxUnauthenticated: 9, MaxPerSource: 2}
 	one, two, socket := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.Addr{}
 	for i, step := range []struct {
 		addr  netip.Addr
 		leave bool
 		ok    bool
 	}{
-		{one, false, true}, {one, false, true},
-		{one, false, false}, // two of one source
+		{one, false, true}, {one, false, true}, {one, false, true}, {one, false, true},
+		{one, false, true}, {one, false, true}, {one, false, true}, {one, false, true},
+		{one, false, false}, // two of one source, and six in line
 		{two, false, true},
-		{two, false, false}, // three in all
+		{two, false, false}, // nine in all
 		{socket, false, false},
 		{one, true, true},
 		{socket, false, true},
@@ -244,11 +245,29 @@ func TestAdmissionCountsBothWays(t *testing.T) {
 			a.leave(step.addr)
 			continue
 		}
-		if ok := a.enter(step.addr, l); ok != step.ok {
+		if _, ok := a.enter(step.addr, l); ok != step.ok {
 			t.Errorf("step %d, %v: got %v, want %v", i, step.addr, ok, step.ok)
 		}
 	}
-	if fmt.Sprint(a.all, len(a.perSource)) != "3 1" {
-		t.Errorf("got %d in all from %d sources", a.all, len(a.perSource))
+	if fmt.Sprint(a.all, len(a.sources)) != "9 1" {
+		t.Errorf("got %d in all from %d sources", a.all, len(a.sources))
+	}
+}
+
+// TestFloodMeetsAWallEarly: past the first half, ever more are dropped.
+func TestFloodMeetsAWallEarly(t *testing.T) {
+	for _, tt := range []struct{ here, most, least, atMost int }{
+		{0, 256, 0, 0}, {127, 256, 0, 0}, {128, 256, 200, 400}, {192, 256, 550, 750}, {255, 256, 970, 1000},
+		{40, 63, 0, 0}, // a small bound is exact
+	} {
+		dropped := 0
+		for range 1000 {
+			if dropEarly(tt.here, tt.most) {
+				dropped++
+			}
+		}
+		if dropped < tt.least || dropped > tt.atMost {
+			t.Errorf("%d of %d here: %d of 1000 were dropped, want %d to %d", tt.here, tt.most, dropped, tt.least, tt.atMost)
+		}
 	}
 }

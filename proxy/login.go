@@ -21,7 +21,9 @@ const maxAttempts = 3
 // else by a login. Until it returns without an error nothing the client sends
 // goes anywhere.
 func (s *session) authenticate() error {
-	snap := s.server.snapshot.Load()
+	// What was proven, was proven under the snapshot of the handshake. Should
+	// another be in force by now, the first turn asks it anew.
+	snap := s.snap
 	id, source, err := s.server.identify(snap, &s.facts)
 	switch {
 	case err == nil:
@@ -147,7 +149,9 @@ func (s *session) attempt(l protocol.Login) (reply string, err error) {
 	s.server.Metrics.LoginFails.Add(1)
 	s.server.Log.Warn("login refused", zap.String("client", s.peer()), zap.String("listener", s.listener.Name),
 		zap.String("mechanism", "ascii"), zap.Error(err))
-	s.writeEvent(audit.Event{Kind: audit.AuthFail, Reason: reasonOf(err)})
+	if others, ok := s.server.guesses.pass(s.server.now(), maxGuesses); ok {
+		s.writeEvent(audit.Event{Kind: audit.AuthFail, Reason: reasonOf(err), Count: others})
+	}
 	if errors.Is(err, auth.ErrBusy) {
 		return protocol.AuthBusy, err
 	}
@@ -179,6 +183,9 @@ func (s *session) admit(login auth.Login) error {
 	facts := s.facts
 	facts.Login = &login
 	snap := s.server.snapshot.Load()
+	if s.chain != nil && !snap.trusts(s.listener.Name, s.chain, s.server.now()) {
+		return errUntrusted
+	}
 	id, source, err := s.server.identify(snap, &facts)
 	if err != nil {
 		return err

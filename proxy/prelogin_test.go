@@ -97,10 +97,14 @@ func TestPlacesOfOneSourceAreBounded(t *testing.T) {
 	}
 	here := dialFrom("127.0.0.1")
 	here.asks("mn\r\n", "CLIENT_ERROR unauthenticated\r\n")
-	dialFrom("127.0.0.1").wantsEnd()
+	inLine := dialFrom("127.0.0.1")
+	dialFrom("127.0.0.1")
+	dialFrom("127.0.0.1")
+	dialFrom("127.0.0.1").wantsEnd() // a line of three is as long as it gets
 	dialFrom("127.0.0.2").asks("mn\r\n", "CLIENT_ERROR unauthenticated\r\n")
+	inLine.send("mn\r\n")
 	here.asks(login("alice", "sesame"), "STORED\r\n")
-	dialFrom("127.0.0.1").asks("mn\r\n", "CLIENT_ERROR unauthenticated\r\n")
+	inLine.wants("CLIENT_ERROR unauthenticated\r\n")
 }
 
 // TestPlacesAreGivenBack makes many clients come and go in every way there is.
@@ -121,8 +125,8 @@ func TestPlacesAreGivenBack(t *testing.T) {
 			return r.logs.FilterMessage("session ended").Len() == i+1
 		})
 	}
-	if r.server.Metrics.Refused.Load() != 0 || r.server.admission.all != 0 || len(r.server.admission.perSource) != 0 {
-		t.Errorf("%d were refused, %d places are taken, %v", r.server.Metrics.Refused.Load(), r.server.admission.all, r.server.admission.perSource)
+	if a := &r.server.listeners[0].admission; r.server.Metrics.Refused.Load() != 0 || a.all != 0 || len(a.sources) != 0 {
+		t.Errorf("%d were refused, %d places are taken, %v", r.server.Metrics.Refused.Load(), a.all, a.sources)
 	}
 }
 

@@ -33,7 +33,7 @@ func (s *session) relay() error {
 		}
 		s.r += used
 		s.x.reset()
-		if short || s.x.end != "" {
+		if short || s.x.end != "" || len(s.x.out) >= flushSize {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -55,6 +55,9 @@ func (s *session) renew() error {
 	s.x.now = s.server.now().Unix()
 	info, _ := s.server.Pool.Info()
 	s.x.parser.MaxItem, s.x.version = info.MaxItem, info.Version
+	if s.expired() {
+		return ended(EndExpired, nil)
+	}
 	snap := s.server.snapshot.Load()
 	if snap == s.snap {
 		return nil
@@ -93,8 +96,17 @@ func (s *session) turn() error {
 // streamNext carries out the next call of the reply that is being settled.
 func (s *session) streamNext() error {
 	x := s.x
-	call := &x.batch.Calls[x.reply.call]
-	size, err := s.stream(&x.owed[x.at], &call.Command)
+	o, call := &x.owed[x.at], &x.batch.Calls[x.reply.call]
+	if s.server.snapshot.Load() != s.snap {
+		if err := s.renew(); err != nil {
+			return err
+		}
+		if !x.stillPermits(&call.Command) {
+			x.fail(o, &protocol.Reply{Status: protocol.StatusDenied})
+			return nil
+		}
+	}
+	size, err := s.stream(o, &call.Command)
 	if size > upstream.BulkValue {
 		s.large = largeTurns
 	}
@@ -106,6 +118,13 @@ func (s *session) streamNext() error {
 // returns the size of the value.
 func (s *session) stream(o *owed, c *protocol.Command) (int, error) {
 	st := &stream{x: s.x, owed: o, command: c, flush: s.flush}
+	if o.verb.IsRead() {
+		leave, ok := s.server.shares.enter(s.x.identity.Name)
+		if !ok {
+			return 0, st.end(st.Head(&protocol.Reply{Status: protocol.StatusDown}))
+		}
+		defer leave()
+	}
 	err := s.server.Pool.Stream(context.Background(), c, st)
 	return st.size, st.end(err)
 }

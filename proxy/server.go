@@ -30,7 +30,8 @@ type Server struct {
 
 	snapshot   atomic.Pointer[Snapshot]
 	handshakes tokens
-	admission  admission
+	shares     *shares
+	guesses    rateLimit     // audit events of refused logins
 	stop       chan struct{} // closed when no more clients are taken
 
 	mu        sync.Mutex
@@ -87,9 +88,13 @@ func (s *Server) Serve(listeners []*Listener) error {
 	s.mu.Lock()
 	if s.draining {
 		s.mu.Unlock()
+		for _, l := range listeners {
+			l.Close()
+		}
 		return errStopped
 	}
 	s.handshakes = newHandshakeTokens()
+	s.shares = newShares(s.Pool.Leases(), s.Limits.RequestTimeout)
 	s.stop = make(chan struct{})
 	s.sessions = make(map[*session]struct{})
 	s.listeners = listeners
@@ -122,14 +127,15 @@ func (s *Server) acceptLoop(l *Listener) {
 func (s *Server) start(l *Listener, c net.Conn) bool {
 	n := &session{server: s, listener: l, raw: c, conn: c, started: time.Now()}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
-	if !s.admission.enter(n.facts.Addr, &s.Limits) {
+	var ok bool
+	if n.turns, ok = l.admission.enter(n.facts.Addr, &s.Limits); !ok {
 		s.Metrics.Refused.Add(1)
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining {
-		s.admission.leave(n.facts.Addr)
+		l.admission.leave(n.facts.Addr)
 		return false
 	}
 	s.sessions[n] = struct{}{}
@@ -156,7 +162,7 @@ func (s *Server) serveSession(n *session) {
 	delete(s.sessions, n)
 	s.mu.Unlock()
 	if !n.known {
-		s.admission.leave(n.facts.Addr)
+		n.admitted()
 	}
 	n.listener.done()
 	s.Metrics.Sessions.Add(-1)

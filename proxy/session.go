@@ -26,6 +26,8 @@ type session struct {
 	raw      net.Conn // as it was accepted
 	conn     net.Conn // inside TLS, if there is any
 	sniffed  bool     // the first byte has been looked at
+	inTurn   bool     // it has put something into turns
+	turns    chan struct{}
 	facts    auth.Facts
 	chain    []*x509.Certificate // what the client showed, leaf first; verified once, and anew after a reload
 	source   auth.Source
@@ -55,6 +57,9 @@ type counts struct {
 // run is the session's whole life after accept. It returns why it ended.
 func (s *session) run() (err error) {
 	defer s.recover(&err)
+	if err := s.awaitTurn(); err != nil {
+		return err
+	}
 	if err := s.handshake(); err != nil {
 		return ended(EndHandshake, err)
 	}
@@ -63,10 +68,7 @@ func (s *session) run() (err error) {
 		return err
 	}
 	s.lane = s.server.Pool.Lane()
-	if err := s.relay(); err != nil {
-		return err
-	}
-	return nil
+	return s.relay()
 }
 
 // recover turns a panic into the end of this one session. In a right program it
@@ -87,7 +89,35 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 	s.snap, s.source = snap, source
 	s.x = newExchange(&s.server.Limits, s)
 	s.x.identity = id
-	s.server.admission.leave(s.facts.Addr)
+	s.admitted()
+}
+
+// awaitTurn waits until the client's source has a place free, for no longer than
+// a login may take.
+func (s *session) awaitTurn() error {
+	if s.turns == nil {
+		return nil
+	}
+	late := time.NewTimer(time.Until(s.started.Add(s.server.Limits.LoginTimeout)))
+	defer late.Stop()
+	select {
+	case s.turns <- struct{}{}:
+		s.inTurn = true
+		return nil
+	case <-late.C:
+		return ended(EndLogin, errors.New("proxy: too many clients of this address at once"))
+	case <-s.server.stop:
+		return ended(EndDrain, nil)
+	}
+}
+
+// admitted gives the places of a client that is not known yet back.
+func (s *session) admitted() {
+	if s.inTurn {
+		<-s.turns
+		s.inTurn = false
+	}
+	s.listener.admission.leave(s.facts.Addr)
 }
 
 // await sets how long the next read may take. Once the session is draining and
@@ -117,8 +147,8 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 	default:
 		at = s.partial.Add(s.server.Limits.RequestTimeout)
 	}
-	if c := s.facts.Cert; c != nil && (at.IsZero() || c.NotAfter.Before(at)) {
-		at = c.NotAfter
+	if end := s.expiry(); !end.IsZero() && (at.IsZero() || end.Before(at)) {
+		at = end
 	}
 	return at
 }
@@ -126,7 +156,7 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 // readError tells why a read ended the session.
 func (s *session) readError(err error) error {
 	switch {
-	case s.facts.Cert != nil && !s.server.now().Before(s.facts.Cert.NotAfter):
+	case s.expired():
 		return s.broken(err, EndExpired)
 	case s.partial.IsZero():
 		return s.broken(err, EndIdle)
@@ -182,8 +212,32 @@ func (s *session) identifyAnew(snap *Snapshot) (*policy.Identity, error) {
 	if s.chain != nil && !snap.trusts(s.listener.Name, s.chain, s.server.now()) {
 		return nil, errUntrusted
 	}
-	id, _, err := s.server.identify(snap, &s.facts)
+	facts := s.facts
+	if facts.Cert != nil && facts.Cert.CN != "" && !snap.CNs[s.listener.Name] {
+		cert := *facts.Cert
+		cert.CN = ""
+		facts.Cert = &cert
+	}
+	id, _, err := s.server.identify(snap, &facts)
 	return id, err
+}
+
+// expiry is when what the client has proven ends: its certificate, or the secret
+// it logged in with. The zero time is never.
+func (s *session) expiry() (at time.Time) {
+	if s.facts.Cert != nil {
+		at = s.facts.Cert.NotAfter
+	}
+	if l := s.facts.Login; l != nil && !l.NotAfter.IsZero() && (at.IsZero() || l.NotAfter.Before(at)) {
+		at = l.NotAfter
+	}
+	return at
+}
+
+// expired reports whether that is over.
+func (s *session) expired() bool {
+	at := s.expiry()
+	return !at.IsZero() && !s.server.now().Before(at)
 }
 
 // cutOff ends the session from outside, whatever it is doing. It closes below

@@ -39,7 +39,7 @@ type Event struct {
 	Reason   string      `json:"reason,omitempty"`
 	Key      string      `json:"key,omitempty"` // first bytes of the key, quoted as in Go
 	Digest   string      `json:"digest,omitempty"`
-	Count    int64       `json:"count,omitempty"` // of equal events this one stands for
+	Count    int64       `json:"count,omitempty"` // of like events that were not written and this one stands for
 }
 
 // keyPrefix is how many bytes of a key an event shows.
