@@ -46,6 +46,7 @@ var failures = answers{
 	StatusLost:    UpstreamLost,
 	StatusDown:    UpstreamDown,
 	StatusDropped: ReplyTooLarge,
+	StatusBusy:    UpstreamBusy,
 	StatusDenied:  AccessDenied,
 }
 

@@ -31,7 +31,7 @@ func TestAnswers(t *testing.T) {
 	fails := map[Status]string{
 		StatusNone: "SERVER_ERROR upstream connection lost", StatusLost: "SERVER_ERROR upstream connection lost",
 		StatusDown: "SERVER_ERROR upstream unavailable", StatusRefused: "SERVER_ERROR upstream refused",
-		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied",
+		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied", StatusBusy: "SERVER_ERROR upstream busy",
 	}
 	for _, name := range keyCommands() {
 		v := ByGrant(name)[0]
@@ -57,7 +57,7 @@ func TestAnswers(t *testing.T) {
 func TestLinesAreLines(t *testing.T) {
 	lines := []string{
 		Stored, MN, AccessDenied, Unauthenticated, AuthFailed, AuthBadToken, AuthBadEnd, AuthBusy,
-		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, Overloaded, ItemsEnd, string(AppendVersion(nil, "1.6.18")),
+		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, UpstreamBusy, ItemsEnd, string(AppendVersion(nil, "1.6.18")),
 	}
 	for _, v := range Verbs() {
 		if v.Denied != "" {

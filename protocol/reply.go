@@ -23,6 +23,7 @@ const (
 	StatusLost                     // no reply: the connection did not prove it
 	StatusDown                     // not sent: no connection
 	StatusDropped                  // the value was too large for its buffer and is not here; ask again
+	StatusBusy                     // not sent: every connection it could take is in use
 	StatusDenied                   // not sent: policy has changed and denies it now
 
 	statusCount

@@ -39,7 +39,7 @@ const (
 	UpstreamLost    = "SERVER_ERROR upstream connection lost\r\n"
 	UpstreamRefused = "SERVER_ERROR upstream refused\r\n"
 	ReplyTooLarge   = "SERVER_ERROR reply too large\r\n"
-	Overloaded      = "SERVER_ERROR too many connections\r\n"
+	UpstreamBusy    = "SERVER_ERROR upstream busy\r\n"
 )
 
 // AppendVersion appends the answer to a version command.

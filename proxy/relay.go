@@ -121,7 +121,7 @@ func (s *session) stream(o *owed, c *protocol.Command) (int, error) {
 	if o.verb.IsRead() {
 		leave, ok := s.server.shares.enter(s.x.identity.Name)
 		if !ok {
-			return 0, st.end(st.Head(&protocol.Reply{Status: protocol.StatusDown}))
+			return 0, st.end(st.Head(&protocol.Reply{Status: protocol.StatusBusy}))
 		}
 		defer leave()
 	}

@@ -46,6 +46,7 @@ type conn struct {
 	r, w    int // rbuf[r:w] is read and not used
 	wbuf    []byte
 	lastUse time.Time
+	slots   chan struct{} // whose slot it takes while it is leased
 }
 
 // fill reads more bytes behind those that are there.

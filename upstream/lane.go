@@ -134,8 +134,8 @@ func (l *lane) connect() (err error) {
 		l.giveUp(err)
 	}
 	l.refuse(l.pool.gate.shut())
+	defer l.refuse(false)
 	l.conn, err = l.pool.dial()
-	l.refuse(false)
 	return err
 }
 

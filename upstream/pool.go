@@ -21,6 +21,11 @@ var errSink = errors.New("upstream: receiver of the value gave up")
 // errBusy says that every connection of the pool is leased.
 var errBusy = errors.New("upstream: every connection is in use")
 
+// keylessLeases is how many of the leased connections are kept for commands about
+// no key, in a pool that has eight times as many: whoever looks after memcached
+// does not wait for who reads large values.
+const keylessLeases = 4
+
 // maxKeyless bounds the reply to a command about no key, in bytes.
 const maxKeyless = 1 << 20
 
@@ -34,6 +39,7 @@ type Pool struct {
 	info    atomic.Pointer[Info]
 	lanes   []*lane
 	slots   chan struct{} // one for each connection that may be leased
+	keyless chan struct{} // the same for commands about no key
 	next    atomic.Uint32 // lane of the next client
 
 	mu     sync.Mutex
@@ -52,7 +58,13 @@ func New(cfg Config, log *zap.Logger, m *metrics.Metrics) *Pool {
 	for range shared {
 		p.lanes = append(p.lanes, &lane{pool: p})
 	}
-	p.slots = make(chan struct{}, max(1, cfg.PoolMax-shared))
+	leases := max(1, cfg.PoolMax-shared)
+	apart := min(leases/8, keylessLeases)
+	p.slots = make(chan struct{}, leases-apart)
+	p.keyless = p.slots
+	if apart > 0 {
+		p.keyless = make(chan struct{}, apart)
+	}
 	return p
 }
 
@@ -89,16 +101,34 @@ func (l Lane) Do(b *Batch) {
 // Check makes a connection, or takes one, and asks for the version on it:
 // memcached answers, or the error says why not.
 func (p *Pool) Check(ctx context.Context) error {
-	c, err := p.lease(ctx)
+	return p.with(ctx, p.keyless, func(c *conn) error {
+		c.SetDeadline(time.Now().Add(p.cfg.ConnectTimeout))
+		if _, err := c.askVersion(); err != nil {
+			return fmt.Errorf("upstream: version: %w", err)
+		}
+		return nil
+	})
+}
+
+// with leases a connection for as long as use takes. What use returns says
+// whether the connection is fit to be kept; so does a panic, which says it is not.
+func (p *Pool) with(ctx context.Context, slots chan struct{}, use func(*conn) error) (err error) {
+	c, err := p.leaseOf(ctx, slots)
 	if err != nil {
 		return err
 	}
-	c.SetDeadline(time.Now().Add(p.cfg.ConnectTimeout))
-	if _, err = c.askVersion(); err != nil {
-		err = fmt.Errorf("upstream: version: %w", err)
-	}
-	p.giveBack(c, err)
+	err = errAbandoned // unless use returns
+	defer func() { p.giveBack(c, err) }()
+	err = use(c)
 	return err
+}
+
+// notSent is the status of a command for which err left no connection.
+func notSent(err error) protocol.Status {
+	if errors.Is(err, errBusy) {
+		return protocol.StatusBusy
+	}
+	return protocol.StatusDown
 }
 
 // Receiver takes a streamed reply.
@@ -114,18 +144,22 @@ type Receiver interface {
 // by the pool if memcached gave none; otherwise the value broke off, or rcv
 // returned an error.
 func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) error {
-	c, err := p.lease(ctx)
-	if err != nil {
-		return rcv.Head(&protocol.Reply{Status: protocol.StatusDown})
-	}
 	var r protocol.Reply
-	if err = p.ask(c, cmd, &r); err != nil {
-		p.giveBack(c, err)
+	leased, asked := false, false
+	err := p.with(ctx, p.slots, func(c *conn) error {
+		leased = true
+		if err := p.ask(c, cmd, &r); err != nil {
+			return err
+		}
+		asked = true
+		return p.streamValue(c, &r, rcv)
+	})
+	switch {
+	case !leased:
+		return rcv.Head(&protocol.Reply{Status: notSent(err)})
+	case !asked:
 		return rcv.Head(&protocol.Reply{Status: protocol.StatusLost})
 	}
-	err = errAbandoned // unless rcv returns
-	defer func() { p.giveBack(c, err) }()
-	err = p.streamValue(c, &r, rcv)
 	return err
 }
 
@@ -172,15 +206,19 @@ func (p *Pool) streamValue(c *conn, r *protocol.Reply, rcv Receiver) error {
 // else is going on, and returns its reply, line by line as memcached ended them.
 // The reply is the caller's.
 func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
-	c, err := p.lease(ctx)
-	if err != nil {
-		return nil, protocol.StatusDown
-	}
-	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
-	c.wbuf = protocol.AppendKeyless(c.wbuf, r)
-	reply, err := c.keyless(r.Verb)
-	p.giveBack(c, err)
-	if err != nil {
+	var reply []byte
+	leased := false
+	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
+		leased = true
+		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+		c.wbuf = protocol.AppendKeyless(c.wbuf, r)
+		reply, err = c.keyless(r.Verb)
+		return err
+	})
+	switch {
+	case !leased:
+		return nil, notSent(err)
+	case err != nil:
 		return nil, protocol.StatusLost
 	}
 	return reply, protocol.StatusOK
@@ -206,35 +244,44 @@ func (c *conn) keyless(v *protocol.Verb) (reply []byte, err error) {
 
 // lease takes an idle connection, or makes one. It waits for at most the connect
 // timeout if every one is in use.
-func (p *Pool) lease(ctx context.Context) (*conn, error) {
-	if err := p.reserve(ctx); err != nil {
+func (p *Pool) lease(ctx context.Context) (*conn, error) { return p.leaseOf(ctx, p.slots) }
+
+// leaseOf is lease from the slots of one kind of work.
+func (p *Pool) leaseOf(ctx context.Context, slots chan struct{}) (c *conn, err error) {
+	if err := p.reserve(ctx, slots); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if c == nil { // a panic among the reasons
+			<-slots
+		}
+	}()
 	for c := p.popIdle(); c != nil; c = p.popIdle() {
 		err := c.quiet()
 		if err == nil {
+			c.slots = slots
 			return c, nil
 		}
 		p.burn(c, err)
 	}
-	c, err := p.dial()
-	if err != nil {
-		<-p.slots
+	if c, err = p.dial(); err != nil {
+		return nil, err
 	}
-	return c, err
+	c.slots = slots
+	return c, nil
 }
 
 // reserve takes a slot.
-func (p *Pool) reserve(ctx context.Context) error {
+func (p *Pool) reserve(ctx context.Context, slots chan struct{}) error {
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
 	defer cancel()
 	select {
-	case p.slots <- struct{}{}:
+	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return errBusy
@@ -257,6 +304,7 @@ func (p *Pool) popIdle() *conn {
 // giveBack ends the lease of a connection. It is kept if err is nil and nothing
 // is owed on it.
 func (p *Pool) giveBack(c *conn, err error) {
+	slots := c.slots // once kept, the connection is somebody else's
 	if err == nil {
 		err = c.drained()
 	}
@@ -265,7 +313,7 @@ func (p *Pool) giveBack(c *conn, err error) {
 	} else if !p.keep(c) {
 		c.Close()
 	}
-	<-p.slots
+	<-slots
 }
 
 // keep puts a connection among the idle ones, if there is room for it.

@@ -21,8 +21,8 @@ func TestLimits(t *testing.T) {
 		shared, least, most int
 		lanes, leases       int
 	}{
-		{1, 2, 64, 1, 63},
-		{4, 2, 64, 4, 60},
+		{1, 2, 64, 1, 59}, // and four for commands about no key
+		{4, 2, 64, 4, 56},
 		{8, 2, 4, 3, 1},
 		{2, 0, 3, 2, 1},
 		{2, 2, 2, 1, 1},
@@ -369,4 +369,36 @@ func TestBurnOf(t *testing.T) {
 		}
 	}
 	r.giveBack(c, nil)
+}
+
+// TestKeylessHasLeasesOfItsOwn: with every other connection in use, a command
+// about no key is served at once, and a large value hears why it is not.
+func TestKeylessHasLeasesOfItsOwn(t *testing.T) {
+	_, r := startFake(t, testkit.FakeOptions{}, func(c *Config) {
+		c.Shared, c.PoolMax, c.ConnectTimeout = 1, 1+8, 200*time.Millisecond
+	})
+	var held []*conn
+	for range r.Leases() {
+		c, err := r.lease(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
+	if r.Leases() != 7 {
+		t.Errorf("%d of eight connections may be leased for keys, want 7", r.Leases())
+	}
+	flush, err := protocol.ParseLine([]byte("flush_all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reply, status := r.Keyless(t.Context(), flush); status != protocol.StatusOK || string(reply) != "OK\r\n" {
+		t.Errorf("flush_all: %q, status %d", reply, status)
+	}
+	if got := r.stream(cmd("get", "a"), &sink{}).reply.Status; got != protocol.StatusBusy {
+		t.Errorf("get: status %d, want busy", got)
+	}
+	for _, c := range held {
+		r.giveBack(c, nil)
+	}
 }
