@@ -59,6 +59,14 @@ func (c Config) Validate() finding.List {
 		l.Errorf("SG1304", "min_version", `write min_version: "1.3"`,
 			"%q is none of %s", clip(c.MinVersion), words(minVersions))
 	}
+	if c.MinVersion == "1.2" {
+		l.Warnf("SG1306", "min_version", `write min_version: "1.3" once every client can`,
+			"TLS 1.2 is accepted, which the default does not")
+	}
+	if c.CommonName {
+		l.Warnf("SG1307", "common_name", "issue certificates with a URI or DNS name, then remove common_name",
+			"a common name may name a client, which the default does not take: authorities do not always check it")
+	}
 	asks := clientAuths[c.ClientAuth] != tls.NoClientCert
 	if asks && c.ClientCA == "" {
 		l.Errorf("SG1303", "client_ca", "write client_ca: with the file of the CAs that issue client certificates",

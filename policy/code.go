@@ -38,6 +38,7 @@ const (
 	codeOverlap      = "SG1151" // warning: a prefix that covers another identity's keys
 	codeWeakAll      = "SG1152" // warning: everything allowed to clients that proved nothing
 	codeAllKeyless   = "SG1153" // warning: @all denied on keys does not deny commands without keys
+	codeNeverServed  = "SG1155" // warning: a command is allowed that is never served
 	codeNoIdentities = "SG1154" // warning: a policy without identities
 )
 

@@ -75,6 +75,7 @@ func (c *compiler) commands(path string, names []string, r *rule) commands {
 		r.extra |= w.extra
 		if w.grant != "" {
 			r.grants = append(r.grants, w.grant)
+			c.lintServed(at, w.grant, r.deny)
 		}
 		r.apart = r.apart || r.deny || name == groupAll
 	}

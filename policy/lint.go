@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/slabgate/slabgate/protocol"
 )
 
 // lint warns of what is allowed and may not be meant.
@@ -18,6 +20,13 @@ func (c *compiler) lint(p *Policy) {
 		}
 	}
 	c.lintOverlaps(p)
+}
+
+// lintServed warns of a command that is allowed by name and refused all the same.
+func (c *compiler) lintServed(at, grant string, deny bool) {
+	if !deny && !slices.ContainsFunc(protocol.ByGrant(grant), (*protocol.Verb).Served) {
+		c.out.Warnf(codeNeverServed, at, "remove it", "%q is never served, whoever asks", grant)
+	}
 }
 
 // lintPrefixes warns of prefixes that end in the middle of a word: user also

@@ -233,8 +233,17 @@ func TestDialectsAgree(t *testing.T) {
 	meta, classic := newLink(t, testkit.StartMemcached(t)), newLink(t, testkit.StartMemcached(t))
 	src := rand.New(rand.NewPCG(5, 6))
 	verbs, keys := servedVerbs(), randomKeys()
+	counted := map[string]bool{} // keys whose value may be padded or not, as memcached finds time
 	for i := range uint64(commandCount / 4) {
 		c := randomCommand(src, verbs, keys)
+		switch c.Verb.Name {
+		case "append", "prepend":
+			if counted[string(c.Key)] {
+				continue
+			}
+		case "incr", "decr":
+			counted[string(c.Key)] = true
+		}
 		if c.Exptime > 0 && c.Exptime < 3600 {
 			c.Exptime = 3600 // so that no item's time comes on one side first
 		}

@@ -148,6 +148,10 @@ func index(rows []*Verb, name func(*Verb) string) map[string][]*Verb {
 	return m
 }
 
+// Served reports whether the command is ever carried out or answered. One that
+// is not is known only so that it is refused well.
+func (v *Verb) Served() bool { return v.Route != RouteLocal || v.Category == CatConn }
+
 // Verbs returns every row of the table. The caller must not change it.
 func Verbs() []*Verb { return verbs }
 

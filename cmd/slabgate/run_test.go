@@ -52,7 +52,7 @@ func TestRunExitsWithTheReason(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			testkit.VerifyNoLeaks(t)
-			s.call(t, append([]string{"run", "--allow-root"}, tc.args...)...).want(t, tc.code, append(tc.says, "error: ")...)
+			s.call(t, append([]string{"run", "--allow-root"}, tc.args...)...).want(t, tc.code, append(tc.says, "error SG14", "  fix     ")...)
 		})
 	}
 }

@@ -65,13 +65,12 @@ type daemon struct {
 
 // run starts the daemon and returns when it has stopped.
 func (c *runCommand) run(ctx context.Context, io stdio) error {
-	if os.Geteuid() == 0 && !c.allowRoot {
-		var found finding.List
-		found.Errorf("SG1403", "", "start slabgate as a user of its own, or say --allow-root", "slabgate does not run as root")
-		printFindings(io.err, found, "")
-		return exit(exitPermission)
+	l := &loaded{}
+	if checkRoot(os.Geteuid(), c.allowRoot, &l.found); !l.found.Failed() {
+		warned := l.found
+		l = c.load(1)
+		l.found = append(warned, l.found...)
 	}
-	l := c.load(1)
 	printFindings(io.err, l.found, l.usersFile())
 	if l.snapshot == nil {
 		return exit(l.exitCode())
@@ -83,9 +82,41 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	go d.log.ring.run()
 	defer d.close()
 	if err := d.bind(l.config); err != nil {
-		return &exitError{exitPermission, err}
+		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
 	}
-	return d.serve(ctx, l.snapshot, c.requireUpstream)
+	return d.serve(ctx, io, c.requireUpstream)
+}
+
+// checkRoot refuses to run as root, or says that it does all the same.
+func checkRoot(uid int, allowed bool, found *finding.List) {
+	const fix = "start slabgate as a user of its own"
+	switch {
+	case uid == 0 && !allowed:
+		found.Errorf("SG1403", "", fix+", or say --allow-root", "slabgate does not run as root")
+	case uid == 0:
+		found.Warnf("SG1403", "", fix, "slabgate runs as root, because --allow-root says so")
+	}
+}
+
+// refuse tells a fault of the surroundings as any other finding is told.
+func refuse(io stdio, code int, finds, fix string, err error) error {
+	var found finding.List
+	found.Errorf(finds, "", fix, "%v", err)
+	printFindings(io.err, found, "")
+	return exit(code)
+}
+
+// bindFix is what to do about a listener that can't be bound.
+func bindFix(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "find out who holds the address with: ss -ltnp; then stop it, or choose another address"
+	case errors.Is(err, syscall.EACCES):
+		return "choose a port of 1024 or more, or a folder that slabgate's user may write to"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "choose an address of this host; ip address lists them"
+	}
+	return "correct the address of the listener"
 }
 
 // build makes every part. Nothing is bound and nothing runs yet.
@@ -94,6 +125,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
 		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1,
 	}
+	limitMemory()
 	if err := harden(); err != nil {
 		return nil, fail(exitPermission, "hardening the process: %v", err)
 	}
@@ -103,7 +135,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	}
 	var err error
 	if d.audit, err = audit.Open(files, d.metrics, time.Now); err != nil {
-		return nil, &exitError{exitPermission, err}
+		return nil, refuse(io, exitPermission, "SG1408", "give slabgate's user the right to write there, or name another file in audit.sinks", err)
 	}
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Now: time.Now}, l.snapshot.Users)
 	if err != nil {
@@ -148,17 +180,17 @@ func (d *daemon) close() {
 }
 
 // serve runs until a signal or ctx ends it.
-func (d *daemon) serve(ctx context.Context, snap *proxy.Snapshot, requireUpstream bool) error {
+func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	signal.Ignore(syscall.SIGPIPE)
 
-	d.server.Swap(snap)
+	d.server.Swap(d.snapshot)
 	d.log.Info("started", zap.String("version", thisBuild().Version), zap.Int("pid", os.Getpid()),
-		zap.String("config", d.path), zap.String("digest", snap.Digest))
+		zap.String("config", d.path), zap.String("digest", d.snapshot.Digest))
 	if err := d.checkUpstream(ctx); err != nil && requireUpstream {
-		return errors.Join(&exitError{exitUnavailable, err}, d.unbind())
+		return errors.Join(refuse(io, exitUnavailable, "SG1407", "start memcached, or correct upstreams[0].address", err), d.unbind())
 	}
 	var parts sync.WaitGroup
 	parts.Go(func() {

@@ -63,7 +63,7 @@ func TestTheStrongestLayerWins(t *testing.T) {
 		{"other variables", "log.level", nil, []string{"LOG__LEVEL=debug", "slabgate_log__level=debug", "PATH=/bin", "odd"}, "warn file slabgate.yaml:8:7"},
 	} {
 		c, list := loadText(small, row.flags, row.env...)
-		if len(list) != 0 {
+		if list.Failed() {
 			t.Errorf("%s: %v", row.name, list)
 			continue
 		}

@@ -66,7 +66,7 @@ func parse(data []byte) (*yaml.Node, finding.List) {
 		}
 	}
 	if err != nil {
-		return nil, syntax(err, bytes.Count(data, []byte("\n"))+1)
+		return nil, syntax(err, data)
 	}
 	list.Errorf("SG1006", "", "keep one document and delete the line ---", "a second document starts here")
 	list[0].Line, list[0].Col = max(second.Line, 1), max(second.Column, 1)
@@ -82,8 +82,13 @@ func empty(doc *yaml.Node) bool {
 // the fault is on the first.
 var syntaxLine = regexp.MustCompile(`^(?:line (\d+): )?(.*)`)
 
-// syntax is the finding for a text of so many lines that is not YAML.
-func syntax(err error, lines int) finding.List {
+// bareGroup is a command group that somebody forgot to quote: YAML keeps the @
+// for itself.
+var bareGroup = regexp.MustCompile(`[\[,:\-\s](@[a-z]+)`)
+
+// syntax is the finding for a text that is not YAML.
+func syntax(err error, data []byte) finding.List {
+	text := bytes.Split(data, []byte("\n"))
 	m := syntaxLine.FindStringSubmatch(strings.TrimPrefix(err.Error(), "yaml: "))
 	line, _ := strconv.Atoi(m[1])
 	// Of what its parser misses, other than of what its scanner finds, the
@@ -91,9 +96,16 @@ func syntax(err error, lines int) finding.List {
 	if line > 0 && strings.HasPrefix(m[2], "did not find expected") {
 		line++
 	}
+	line = min(max(line, 1), len(text))
 	var list finding.List
+	if at := bareGroup.FindSubmatchIndex(text[line-1]); at != nil && strings.Contains(m[2], "cannot start any token") {
+		group := text[line-1][at[2]:at[3]]
+		list.Errorf("SG1004", "", fmt.Sprintf("write %q, with the quotes", group), "not YAML: %s has to stand in quotes", group)
+		list[0].Line, list[0].Col = line, at[2]+1
+		return list
+	}
 	list.Errorf("SG1004", "", "look at the indentation, quotes and colons on this line and the one above", "not YAML: %s", m[2])
-	list[0].Line, list[0].Col = min(max(line, 1), lines), 1
+	list[0].Line, list[0].Col = line, 1
 	return list
 }
 

@@ -42,8 +42,11 @@ type Finding struct {
 // String is the finding on one line, for logs and tests.
 func (f Finding) String() string {
 	var b strings.Builder
-	if f.File != "" {
+	switch {
+	case f.File != "" && f.Line != 0:
 		fmt.Fprintf(&b, "%s:%d:%d: ", f.File, f.Line, f.Col)
+	case f.File != "":
+		b.WriteString(f.File + ": ")
 	}
 	if f.Key != "" {
 		b.WriteString(f.Key + ": ")
