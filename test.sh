@@ -25,7 +25,7 @@ check() {
 	esac
 }
 with() { command -v "$1" >/dev/null || { echo "$1 is not installed: apt-get install $2"; return 77; }; }
-formatted() { files=$(gofmt -l .) && [ -z "$files" ] || { echo "gofmt -l: $files"; return 1; }; }
+formatted() { files=$(gofmt -l .) && echo "$files" && [ -z "$files" ]; }
 staticcheck() { go run -modfile=scripts/tools/go.mod honnef.co/go/tools/cmd/staticcheck ./...; }
 scripts() { with shellcheck shellcheck || return; shellcheck -x demo.sh test.sh scripts/*.sh .ci/run; }
 manpages() { with mandoc mandoc || return; mandoc -T lint -W warning docs/man/*.[1-8]; }

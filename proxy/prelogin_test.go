@@ -98,10 +98,12 @@ func TestPlacesOfOneSourceAreBounded(t *testing.T) {
 	here := dialFrom("127.0.0.1")
 	here.asks("mn\r\n", "CLIENT_ERROR unauthenticated\r\n")
 	inLine := dialFrom("127.0.0.1")
-	dialFrom("127.0.0.1")
-	dialFrom("127.0.0.1")
+	others := []*client{dialFrom("127.0.0.1"), dialFrom("127.0.0.1")}
 	dialFrom("127.0.0.1").wantsEnd() // a line of three is as long as it gets
 	dialFrom("127.0.0.2").asks("mn\r\n", "CLIENT_ERROR unauthenticated\r\n")
+	for _, c := range others {
+		c.Close()
+	}
 	inLine.send("mn\r\n")
 	here.asks(login("alice", "sesame"), "STORED\r\n")
 	inLine.wants("CLIENT_ERROR unauthenticated\r\n")

@@ -2,6 +2,8 @@ package testkit
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -251,6 +253,20 @@ func (m *Memcached) Stop(t testing.TB) {
 	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatalf("testkit: stop memcached: %v", err)
 	}
+	Eventually(t, "every thread of memcached to stop", func() bool { return stopped(m.Pid()) })
+}
+
+// stopped reports whether every thread of a process has: a signal reaches them
+// one after the other.
+func stopped(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range threads {
+		stat, err := os.ReadFile(name)
+		if err != nil || !bytes.Contains(stat, []byte(") T ")) {
+			return false
+		}
+	}
+	return err == nil && len(threads) > 0
 }
 
 // Cont lets it run on after Stop.
