@@ -418,3 +418,36 @@ func TestExitCodeOfFindings(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckTellsEveryFaultOfAPolicyAtOnce: an unknown key hides no other fault,
+// and makes up none.
+func TestCheckTellsEveryFaultOfAPolicyAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "policy.yaml", `version: 1
+categories: 1
+identities:
+  web:
+    match: [{ascii: web}]
+    whem: 1
+    rules:
+      - allow: ["@reads", gett]
+        kyes: ["prefix:user:"]
+      - allow: ["@read"]
+        keys: ["user"]
+`)
+	r := s.call(t, "check")
+	r.want(t, exitConfig, `policy.yaml:6:5  unknown key "whem"`, `policy.yaml:9:9  unknown key "kyes"`,
+		`policy.yaml:8:17  unknown command group "@reads"`, `policy.yaml:8:27  unknown command "gett"`,
+		`policy.yaml:11:16  the pattern "user"`)
+	if strings.Contains(r.err, "SG1123") {
+		t.Errorf("the mistyped key is also said to be missing:\n%s", r.err)
+	}
+	s.write(t, "policy.yaml", "version: 1\nidentities: {web: {rules: [{allow: [@read]}]}}\n")
+	s.call(t, "check").want(t, exitConfig, "policy.yaml:2:37  not YAML: @read has to stand in quotes", `write "@read", with the quotes`)
+	if err := os.Remove(s.path("policy.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.call(t, "check"); r.code != exitNoFile || strings.Contains(r.err, "SG1101") {
+		t.Errorf("code %d for a missing policy, and:\n%s", r.code, r.err)
+	}
+}

@@ -124,12 +124,17 @@ func (l *loaded) users(snap *proxy.Snapshot, generation uint64) {
 
 // compile loads the policy and runs its tests.
 func (l *loaded) compile(snap *proxy.Snapshot) {
-	doc, at, found := config.LoadPolicy(l.config.Policy)
-	l.found = append(l.found, found...)
-	if found.Failed() {
-		return
+	doc, at, refused := config.LoadPolicy(l.config.Policy)
+	l.found = append(l.found, refused...)
+	if at.Where("version") == "" && refused.Failed() {
+		return // nothing of it could be read
 	}
 	p, found := policy.Compile(doc)
+	if refused.Failed() {
+		// What could be read is judged as well, so that one run tells it all.
+		l.found = append(l.found, at.Place(config.Besides(found, refused))...)
+		return
+	}
 	if p != nil && !found.Failed() {
 		found = append(found, p.RunTests(doc, time.Now().Unix(), parseLine)...)
 		found = append(found, l.strangers(doc, p.Identities())...)

@@ -194,6 +194,26 @@ func without(list finding.List, refused []string) finding.List {
 	return out
 }
 
+// Besides is what a later look found, less what may only follow from what the
+// first one refused: findings about a refused key, about what is below it, and
+// about what it stands in, which may lack nothing but a key that was mistyped.
+func Besides(later, first finding.List) finding.List {
+	refused := keysOf(first)
+	around := map[string]bool{}
+	for _, key := range refused {
+		for key = parent(key); key != ""; key = parent(key) {
+			around[key] = true
+		}
+	}
+	var out finding.List
+	for _, f := range without(later, refused) {
+		if !around[f.Key] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // covered reports whether key or an ancestor of it is in refused.
 func covered(key string, refused []string) bool {
 	for ; key != ""; key = parent(key) {
