@@ -120,7 +120,13 @@ func (t *throttle) fail(source netip.Addr, user string) {
 func (t *throttle) succeed(source netip.Addr, user string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entries.Add(t.keys(source, user)[1], &conduct{trusted: true, right: t.elapsed()})
+	pair := t.keys(source, user)[1]
+	c, found := t.entries.Get(pair)
+	if !found || !c.trusted { // one who is trusted already is forgiven nothing more
+		c = &conduct{trusted: true}
+		t.entries.Add(pair, c)
+	}
+	c.right = t.elapsed()
 }
 
 func (t *throttle) elapsed() time.Duration { return t.now().Sub(t.start) }

@@ -273,3 +273,24 @@ func TestVerifyAsksAndTellsTheThrottle(t *testing.T) {
 		}
 	}
 }
+
+// TestTrustForgivesOnce: who shares the address of a client that logs in often
+// gets no more guesses for that.
+func TestTrustForgivesOnce(t *testing.T) {
+	th, _ := newTestThrottle(t, 16)
+	source, judged := addr("192.0.2.1"), 0
+	for range 100 {
+		if th.allow(source, "web") {
+			th.succeed(source, "web")
+		}
+		for range 9 {
+			if th.allow(source, "web") {
+				judged++
+				th.fail(source, "web")
+			}
+		}
+	}
+	if judged > maxWrong+9 {
+		t.Errorf("%d wrong logins were judged at once, want %d at most", judged, maxWrong+9)
+	}
+}

@@ -297,3 +297,30 @@ func TestCommonNameIsAskedAnew(t *testing.T) {
 	c.wantsEnd()
 	r.ends(t, EndRevoked)
 }
+
+// TestReloadInTheMiddleOfATurn: of what a client pipelined, everything that is
+// only carried out after a reload is decided by it, keyless commands too.
+func TestReloadInTheMiddleOfATurn(t *testing.T) {
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	o := rigOptions{doc: policies["everything"]()}
+	r := startRig(t, fake.Addr(), o)
+	c := r.client(t)
+	value := strings.Repeat("v", 300_000)
+	c.asks("set big 0 0 300000\r\n"+value+"\r\n", "STORED\r\n")
+	c.asks("set b:x 0 0 1\r\nB\r\n", "STORED\r\n")
+	c.asks("get big\r\n", "VALUE big 0 300000\r\n"+value+"\r\nEND\r\n") // from now on one call at a time
+	held := holdRequests(fake)
+	c.send("get a:x\r\nget b:x\r\nget b:x\r\ndelete b:x\r\nflush_all\r\nmn\r\n")
+	<-held.asked
+	r.server.Swap(o.snapshot(t, app(rule("@read", "a:*"))))
+	close(held.open)
+	c.wants("END\r\n" + strings.Repeat("CLIENT_ERROR access denied\r\n", 4) + "MN\r\n")
+	if n := r.server.Metrics.Denied.Load(); n != 4 {
+		t.Errorf("%d denials were counted, want 4", n)
+	}
+	for _, req := range fake.Requests() {
+		if strings.HasPrefix(string(req), "md ") || strings.HasPrefix(string(req), "flush_all") || strings.HasPrefix(string(req), "mg b:x") {
+			t.Errorf("memcached was sent %q after the reload", req)
+		}
+	}
+}

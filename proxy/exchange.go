@@ -148,10 +148,14 @@ func (x *exchange) deniedEarly(req *protocol.Request) bool {
 	return true
 }
 
-// stillPermits decides anew on a command that was permitted under another
+// stillPermits decides anew on a request that was permitted under another
 // snapshot and has not been carried out.
-func (x *exchange) stillPermits(c *protocol.Command) bool {
-	return x.identity.Decide(c.Request(), x.now).Verdict != policy.Deny
+func (x *exchange) stillPermits(req *protocol.Request) bool {
+	d := x.identity.Decide(req, x.now)
+	if d.Verdict == policy.Deny {
+		x.observer.observe(evDenied, req, d)
+	}
+	return d.Verdict != policy.Deny
 }
 
 // denial is what a denied client reads.

@@ -131,3 +131,13 @@ func (m *meteredConn) Read(b []byte) (int, error) {
 	m.left.Store(left - int64(n))
 	return n, err
 }
+
+// Write gives the token up as well: a client that takes nothing makes it wait.
+func (m *meteredConn) Write(b []byte) (int, error) {
+	if m.left.Load() < 0 {
+		return m.Conn.Write(b)
+	}
+	m.cpu.release()
+	defer m.cpu.acquire()
+	return m.Conn.Write(b)
+}

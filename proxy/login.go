@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -67,7 +66,7 @@ func (s *session) login() error {
 		}
 		reply, err := s.attempt(l)
 		if err := s.write([]byte(reply)); err != nil {
-			return ended(EndClient, err)
+			return err
 		}
 		switch {
 		case s.x != nil:
@@ -191,8 +190,7 @@ func (s *session) admit(login auth.Login) error {
 		return err
 	}
 	s.facts = facts
-	s.conn.SetReadDeadline(time.Time{})
-	s.settled(snap, id, source)
+	s.settled(snap, id, source) // the relay sets deadlines of its own
 	return nil
 }
 

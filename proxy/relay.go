@@ -27,6 +27,7 @@ func (s *session) relay() error {
 		if err := s.renew(); err != nil {
 			return err
 		}
+		s.fed = s.snap
 		used, short := s.x.feed(s.in[s.r:s.w])
 		if err := s.turn(); err != nil {
 			return err
@@ -93,18 +94,29 @@ func (s *session) turn() error {
 	}
 }
 
+// stillPermits reports whether a request that was permitted when it was fed, and
+// is only carried out now, still is: a turn takes as long as its client reads,
+// and a reload may have come meanwhile.
+func (s *session) stillPermits(req func() *protocol.Request) (bool, error) {
+	if s.server.snapshot.Load() != s.snap {
+		if err := s.renew(); err != nil {
+			return false, err
+		}
+	}
+	return s.snap == s.fed || s.x.stillPermits(req()), nil
+}
+
 // streamNext carries out the next call of the reply that is being settled.
 func (s *session) streamNext() error {
 	x := s.x
 	o, call := &x.owed[x.at], &x.batch.Calls[x.reply.call]
-	if s.server.snapshot.Load() != s.snap {
-		if err := s.renew(); err != nil {
-			return err
-		}
-		if !x.stillPermits(&call.Command) {
-			x.fail(o, &protocol.Reply{Status: protocol.StatusDenied})
-			return nil
-		}
+	permitted, err := s.stillPermits(call.Command.Request)
+	if err != nil {
+		return err
+	}
+	if !permitted {
+		x.fail(o, &protocol.Reply{Status: protocol.StatusDenied})
+		return nil
 	}
 	size, err := s.stream(o, &call.Command)
 	if size > upstream.BulkValue {
@@ -136,13 +148,23 @@ func (s *session) alone() error {
 	if req.Verb == nil {
 		return nil
 	}
+	permitted, err := s.stillPermits(func() *protocol.Request { return req })
+	if err != nil {
+		return err
+	}
+	if !permitted {
+		if !req.NoReply {
+			s.x.out = append(s.x.out, protocol.AccessDenied...)
+		}
+		return nil
+	}
 	if req.Verb.Route == protocol.RouteKeyless {
 		s.keyless(req)
 		return nil
 	}
 	c := req.Command(0)
 	s.x.reply = reply{begun: true, mark: len(s.x.out)}
-	_, err := s.stream(&owed{verb: req.Verb, noReply: req.NoReply}, &c)
+	_, err = s.stream(&owed{verb: req.Verb, noReply: req.NoReply}, &c)
 	s.x.reply = reply{}
 	return err
 }

@@ -31,7 +31,8 @@ type session struct {
 	facts    auth.Facts
 	chain    []*x509.Certificate // what the client showed, leaf first; verified once, and anew after a reload
 	source   auth.Source
-	snap     *Snapshot
+	snap     *Snapshot // the client is known by
+	fed      *Snapshot // the turn was decided by
 	x        *exchange
 	lane     upstream.Lane
 	large    int // turns for which every reply is streamed
@@ -261,11 +262,7 @@ func (s *session) close(end End) {
 	if w, ok := s.conn.(interface{ CloseWrite() error }); !ok || !lingers[end] || w.CloseWrite() != nil {
 		return
 	}
-	s.mu.Lock()
-	if !s.draining || !s.partial.IsZero() { // else drain has set one that is over
-		s.conn.SetReadDeadline(time.Now().Add(lingerTime))
-	}
-	s.mu.Unlock()
+	s.conn.SetReadDeadline(time.Now().Add(lingerTime))
 	// How it ends does not matter: the session has.
 	_, _ = io.CopyN(io.Discard, s.conn, lingerBytes)
 }

@@ -52,6 +52,9 @@ func (l *logger) count(_ zapcore.Entry, d zapcore.SamplingDecision) {
 
 // summarise logs how many lines were kept back since the last call.
 func (l *logger) summarise() {
+	if len(l.ring.lines) == cap(l.ring.lines) {
+		return // it would be dropped, and the count with it
+	}
 	if n := l.suppressed.Swap(0) + l.ring.dropped.Swap(0); n > 0 {
 		l.Warn("lines suppressed", zap.Int64("lines", n))
 	}
