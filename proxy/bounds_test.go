@@ -67,19 +67,22 @@ func (*fakeAddrConn) RemoteAddr() net.Addr { return &net.UnixAddr{} }
 // its own streams only.
 func TestSharesOfOneIdentity(t *testing.T) {
 	s := newShares(8, 10*time.Millisecond)
-	first, ok1 := s.enter("app")
-	_, ok2 := s.enter("app")
-	if _, ok3 := s.enter("app"); !ok1 || !ok2 || ok3 {
+	first, ok1 := s.enter("app", true)
+	_, ok2 := s.enter("app", true)
+	if _, ok3 := s.enter("app", true); !ok1 || !ok2 || ok3 {
 		t.Fatalf("got %v, %v, %v, want two of eight", ok1, ok2, ok3)
 	}
-	if leave, ok := s.enter("other"); !ok {
+	if leave, ok := s.enter("other", true); !ok {
 		t.Error("another identity has to wait")
 	} else {
 		leave()
 	}
 	s.wait = 10 * time.Second
+	if _, ok := s.enter("app", false); ok {
+		t.Error("one that does not wait was given a place that is taken")
+	}
 	go first()
-	if _, ok := s.enter("app"); !ok {
+	if _, ok := s.enter("app", true); !ok {
 		t.Error("a place that was given back is not taken")
 	}
 	if s := newShares(1, 0); s.each != 1 {

@@ -27,7 +27,7 @@ func (s *session) relay() error {
 		if err := s.renew(); err != nil {
 			return err
 		}
-		s.fed = s.snap
+		s.fed, s.starved = s.snap, false
 		used, short := s.x.feed(s.in[s.r:s.w])
 		if err := s.turn(); err != nil {
 			return err
@@ -131,8 +131,9 @@ func (s *session) streamNext() error {
 func (s *session) stream(o *owed, c *protocol.Command) (int, error) {
 	st := &stream{x: s.x, owed: o, command: c, flush: s.flush}
 	if o.verb.IsRead() {
-		leave, ok := s.server.shares.enter(s.x.identity.Name)
+		leave, ok := s.server.shares.enter(s.x.identity.Name, !s.starved)
 		if !ok {
+			s.starved = true // a turn waits once
 			return 0, st.end(st.Head(&protocol.Reply{Status: protocol.StatusBusy}))
 		}
 		defer leave()

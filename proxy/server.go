@@ -94,7 +94,7 @@ func (s *Server) Serve(listeners []*Listener) error {
 		return errStopped
 	}
 	s.handshakes = newHandshakeTokens()
-	s.shares = newShares(s.Pool.Leases(), s.Limits.RequestTimeout)
+	s.shares = newShares(s.Pool.Leases(), shareWait)
 	s.stop = make(chan struct{})
 	s.sessions = make(map[*session]struct{})
 	s.listeners = listeners

@@ -35,7 +35,8 @@ type session struct {
 	fed      *Snapshot // the turn was decided by
 	x        *exchange
 	lane     upstream.Lane
-	large    int // turns for which every reply is streamed
+	large    int  // turns for which every reply is streamed
+	starved  bool // this turn has waited for a lease in vain
 
 	in   []byte // in[r:w] is read from the client and not used
 	r, w int

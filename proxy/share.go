@@ -10,6 +10,9 @@ import (
 // keeps only its own kind waiting.
 const shareOf = 4
 
+// shareWait is how long a client waits for one of its identity's.
+const shareWait = 2 * time.Second
+
 // shares counts the streams of each identity.
 type shares struct {
 	each int           // streams an identity may have
@@ -23,9 +26,9 @@ func newShares(leases int, wait time.Duration) *shares {
 	return &shares{each: max(1, leases/shareOf), wait: wait, places: make(map[string]chan struct{})}
 }
 
-// enter takes a place for a stream of the identity, if one is free in time, and
-// returns what gives it back.
-func (s *shares) enter(identity string) (leave func(), ok bool) {
+// enter takes a place for a stream of the identity, if one is free, or becomes so
+// while patient, and returns what gives it back.
+func (s *shares) enter(identity string, patient bool) (leave func(), ok bool) {
 	s.mu.Lock()
 	place := s.places[identity]
 	if place == nil {
@@ -38,6 +41,9 @@ func (s *shares) enter(identity string) (leave func(), ok bool) {
 	case place <- struct{}{}:
 		return leave, true
 	default:
+	}
+	if !patient {
+		return nil, false
 	}
 	late := time.NewTimer(s.wait)
 	defer late.Stop()
