@@ -89,8 +89,8 @@ func (c Config) validatePool(list *finding.List) {
 	if c.PoolMin < 0 {
 		list.Errorf("SG1055", "pool.min", "write 0 or more", "%d idle connections are less than none", c.PoolMin)
 	}
-	if c.PoolMax < 1 {
-		list.Errorf("SG1055", "pool.max", "write 1 or more", "%d connections carry nothing", c.PoolMax)
+	if c.PoolMax < 2 {
+		list.Errorf("SG1055", "pool.max", "write 2 or more", "%d is fewer than one connection that clients share and one that is leased", c.PoolMax)
 	} else if c.PoolMax < c.PoolMin {
 		list.Errorf("SG1055", "pool.max", fmt.Sprintf("write %d or more", c.PoolMin),
 			"%d is less than pool.min, which is %d", c.PoolMax, c.PoolMin)
@@ -107,7 +107,7 @@ func (c Config) validateTimes(list *finding.List) {
 		{"connect_timeout", c.ConnectTimeout, "write it like 250ms"},
 		{"request_timeout", c.RequestTimeout, "write it like 1s"},
 		{"backoff.min", c.BackoffMin, "write it like 5ms"},
-		{"backoff.max", c.BackoffMax, "write it like 50ms"},
+		{"backoff.max", c.BackoffMax, "write it like 20ms"},
 	} {
 		if t.span <= 0 {
 			list.Errorf("SG1056", t.key, t.fix, "%s is no time at all", t.span)
