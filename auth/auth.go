@@ -31,7 +31,7 @@ type Cert struct {
 // Login is a completed login.
 type Login struct {
 	User       string
-	Mechanism  string    // "ascii", "PLAIN", …
+	Mechanism  string    // "ascii", "PLAIN", "SCRAM-SHA-256-PLUS", …
 	Generation uint64    // of the users file that verified it
 	NotAfter   time.Time // when the secret that matched ends; zero is never
 

@@ -27,6 +27,8 @@ var (
 	ErrFormat = errors.New("auth: malformed login message")
 	// ErrTokenFormat is an ASCII login token without a space.
 	ErrTokenFormat = errors.New("auth: no space in the login token")
+	// ErrMechanism is a mechanism that the connection can't be logged in by.
+	ErrMechanism = errors.New("auth: mechanism is not accepted on this connection")
 	// ErrExchangeOver is a message for an exchange that has ended.
 	ErrExchangeOver = errors.New("auth: the login exchange is over")
 	// ErrPanic is an exchange that ended in a panic. What was panicked with is
@@ -44,6 +46,7 @@ const (
 	ReasonDisabled    Reason = "disabled user"  // the users file says so
 	ReasonExpired     Reason = "expired secret" // every secret of the user is past its date
 	ReasonPassword    Reason = "wrong password" // none of the live secrets matches
+	ReasonBinding     Reason = "wrong channel"  // SCRAM is bound to another connection, or not as its mechanism says
 )
 
 // DeniedError is a denied login with its reason. It matches [ErrDenied] and

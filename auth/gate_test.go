@@ -284,7 +284,7 @@ func TestConcurrentUse(t *testing.T) {
 		usersOf(t, 3, steady, User{Name: "coming", Disabled: true}),
 	}
 	v := newTestVerifier(t, versions[0])
-	cheap, err := deriveKeys("pw", steady.Secrets[0].Record.salt, MinIterations)
+	cheap, err := SHA256.deriveKeys("pw", steady.Secrets[0].Record.salt, MinIterations)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func newTestVerifier(t testing.TB, users *Users) *testVerifier {
 	}
 	v.kdf = func(password Secret, salt string, iterations int) (keys, error) {
 		kdfs.add(iterations)
-		return deriveKeys(password, salt, iterations)
+		return SHA256.deriveKeys(password, salt, iterations)
 	}
 	return &testVerifier{v, clock, kdfs}
 }

@@ -43,13 +43,13 @@ func TestNewRecordRFC7677(t *testing.T) {
 	}
 	// The client's proof opens to a key that hashes to StoredKey (RFC 5802 §3).
 	clientKey := mustBase64(t, rfcProof)
-	for i, b := range mac(r.keys.stored[:], []byte(rfcAuth)) {
+	for i, b := range mac([]byte(r.keys.stored), []byte(rfcAuth)) {
 		clientKey[i] ^= b
 	}
-	if got := sha256.Sum256(clientKey); got != r.keys.stored {
+	if got := sha256.Sum256(clientKey); string(got[:]) != r.keys.stored {
 		t.Errorf("the client's proof gives StoredKey %x, want %x", got, r.keys.stored)
 	}
-	if got := mac(r.keys.server[:], []byte(rfcAuth)); !bytes.Equal(got, mustBase64(t, rfcFinal)) {
+	if got := mac([]byte(r.keys.server), []byte(rfcAuth)); !bytes.Equal(got, mustBase64(t, rfcFinal)) {
 		t.Errorf("server signature %x, want %s", got, rfcFinal)
 	}
 	if want := "SCRAM-SHA-256$4096:" + rfcSalt + "$"; !strings.HasPrefix(r.String(), want) {
@@ -172,7 +172,8 @@ func TestParseRecord(t *testing.T) {
 		{"no ServerKey", form("4096", 16, 32, 0), "ServerKey of 0 bytes"},
 		{"empty", "", prefix},
 		{"clear text", "hunter2", prefix},
-		{"other hash", strings.Replace(good, "256", "512", 1), prefix},
+		{"short for its hash", strings.Replace(good, "256", "512", 1), "StoredKey of 32 bytes; want 64"},
+		{"unknown hash", strings.Replace(good, "256", "384", 1), prefix},
 		{"lower case", strings.ToLower(good), prefix},
 		{"space in front", " " + good, prefix},
 		{"too long", good + strings.Repeat("=", 200), prefix},
@@ -213,7 +214,7 @@ func TestParseRecordReportsAllFaults(t *testing.T) {
 }
 
 func TestDeriveKeysErrorsAreFixed(t *testing.T) {
-	if _, err := deriveKeys("hunter2\x07", "0123456789abcdef", 1); !errors.Is(err, errPassword) {
+	if _, err := SHA256.deriveKeys("hunter2\x07", "0123456789abcdef", 1); !errors.Is(err, errPassword) {
 		t.Errorf("got %v, want errPassword", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -24,6 +23,9 @@ const (
 	codeManySecret = "SG1213"
 	codeNoRecord   = "SG1214"
 	codeIterations = "SG1215"
+	codeNoSHA256   = "SG1216"
+	codeHashTwice  = "SG1217"
+	codeTelling    = "SG1218"
 )
 
 // User is who may log in, and with what.
@@ -31,17 +33,6 @@ type User struct {
 	Name     string         // compared byte for byte
 	Disabled bool           // may not log in, whatever the secret
 	Secrets  []StoredSecret // any live one will do
-}
-
-// StoredSecret is the record of one password and how long it is good for.
-type StoredSecret struct {
-	Record   Record
-	NotAfter time.Time // the zero time is for ever
-}
-
-// live reports whether the secret is good at now.
-func (s *StoredSecret) live(now time.Time) bool {
-	return s.NotAfter.IsZero() || now.Before(s.NotAfter)
 }
 
 // Users is every user of one users file. It never changes and is safe for
@@ -55,6 +46,8 @@ type Users struct {
 	// that is tried: the most any user needs at that place. Spending it in full
 	// on every login, known user or not, keeps the time from telling who exists.
 	work []int
+
+	byHash map[Hash]*hashUse // how the users use each hash
 }
 
 // NewUsers checks a list of users and makes it usable. The generation tells it
@@ -65,7 +58,7 @@ type Users struct {
 // does not depend on when it is read.
 func NewUsers(list []User, generation uint64) (*Users, finding.List) {
 	var faults finding.List
-	u := &Users{generation: generation, byName: make(map[string]*User, len(list))}
+	u := &Users{generation: generation, byName: make(map[string]*User, len(list)), byHash: hashUses(list)}
 	first := make(map[string]int, len(list))
 	for i := range list {
 		key := fmt.Sprintf("users[%d]", i)
@@ -82,13 +75,14 @@ func NewUsers(list []User, generation uint64) (*Users, finding.List) {
 	if faults.Failed() {
 		return nil, faults
 	}
+	u.checkTelling(list, &faults)
 	sort.Strings(u.names)
 	return u, faults
 }
 
 // add takes a copy of usr and makes every login cost at least what its secrets do.
 func (u *Users) add(usr User) {
-	usr.Secrets = slices.Clone(usr.Secrets)
+	usr.Secrets = cloneSecrets(usr.Secrets)
 	u.byName[usr.Name] = &usr
 	u.names = append(u.names, usr.Name)
 	for i := range usr.Secrets {
@@ -114,10 +108,31 @@ func checkUser(usr *User, key string, faults *finding.List) {
 			"user %s has %d secrets; at most %d are allowed", quote(usr.Name), n, maxSecrets)
 	}
 	for i := range usr.Secrets {
-		if usr.Secrets[i].Record.IsZero() {
-			faults.Errorf(codeNoRecord, fmt.Sprintf("%s.secrets[%d]", key, i), "set a password with `slabgate user passwd`",
-				"secret of user %s holds no record", quote(usr.Name))
+		checkSecret(usr, i, fmt.Sprintf("%s.secrets[%d]", key, i), faults)
+	}
+}
+
+// checkSecret adds what is wrong with the records of one secret, at most one
+// thing: each other follows from it or is reported once it is mended.
+func checkSecret(usr *User, index int, key string, faults *finding.List) {
+	const set = "set a password with `slabgate user passwd`"
+	s := &usr.Secrets[index]
+	if s.Record.IsZero() && len(s.Others) == 0 || slices.ContainsFunc(s.Others, Record.IsZero) {
+		faults.Errorf(codeNoRecord, key, set, "secret of user %s holds no record", quote(usr.Name))
+		return
+	}
+	if s.Record.hash != SHA256 {
+		faults.Errorf(codeNoSHA256, key, set, "secret of user %s has no SCRAM-SHA-256 record", quote(usr.Name))
+		return
+	}
+	seen := map[Hash]bool{}
+	for _, r := range s.records() {
+		if seen[r.hash] {
+			faults.Errorf(codeHashTwice, key, "keep the one of the present password",
+				"secret of user %s has two %s records", quote(usr.Name), r.hash.mechanism())
+			return
 		}
+		seen[r.hash] = true
 	}
 }
 
@@ -166,7 +181,7 @@ func (u *Users) Find(name string) (User, bool) {
 		return User{}, false
 	}
 	found := *usr
-	found.Secrets = slices.Clone(usr.Secrets)
+	found.Secrets = cloneSecrets(usr.Secrets)
 	return found, true
 }
 

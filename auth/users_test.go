@@ -26,7 +26,7 @@ func TestNewUsersFindings(t *testing.T) {
 		{"case tells users apart", []User{{Name: "web", Secrets: one}, {Name: "Web", Secrets: one}}, "", "", false},
 		{"no secret", []User{{Name: "web"}}, "SG1212", "users[0].secrets", true},
 		{"three secrets", []User{{Name: "web", Secrets: append(two, one...)}}, "SG1213", "users[0].secrets", true},
-		{"three secrets, one expired", []User{{Name: "web", Secrets: append(two, StoredSecret{cheap, time.Unix(1, 0)})}},
+		{"three secrets, one expired", []User{{Name: "web", Secrets: append(two, StoredSecret{Record: cheap, NotAfter: time.Unix(1, 0)})}},
 			"SG1213", "users[0].secrets", true},
 		{"no record", []User{{Name: "web", Secrets: make([]StoredSecret, 1)}}, "SG1214", "users[0].secrets[0]", true},
 		{"duplicate", []User{{Name: "web", Secrets: one}, {Name: "app", Secrets: one}, {Name: "web", Secrets: one}},

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	crand "crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -44,8 +43,10 @@ type Verifier struct {
 	gate     *gate
 	flight   singleflight.Group // by cache key
 	decoy    Record             // stands in for a secret that is not there; iterations vary
+	decoyKey []byte             // what stands in for one in SCRAM is made from it
+	nonce    func() string      // the server's part of a nonce of SCRAM
 
-	// kdf is deriveKeys; tests count its calls.
+	// kdf is deriveKeys of SHA-256; tests count its calls.
 	kdf func(password Secret, salt string, iterations int) (keys, error)
 }
 
@@ -67,6 +68,10 @@ func NewVerifier(c VerifierConfig, users *Users) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	decoyKey, err := newDecoyKey(c.Rand)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := newCache(c.CacheSize, c.CacheTTL, c.Rand)
 	if err != nil {
 		return nil, err
@@ -75,21 +80,23 @@ func NewVerifier(c VerifierConfig, users *Users) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{now: c.Now, throttle: throttle, cache: cache, gate: newGate(), decoy: decoy, kdf: deriveKeys}
+	v := &Verifier{
+		now: c.Now, throttle: throttle, cache: cache, gate: newGate(),
+		decoy: decoy, decoyKey: decoyKey, nonce: crand.Text, kdf: SHA256.deriveKeys,
+	}
 	v.Swap(users)
 	return v, nil
 }
 
 // newDecoy makes a record of no password at all.
 func newDecoy(rand io.Reader) (Record, error) {
-	salt := make([]byte, newSalt)
-	r := Record{iterations: DefaultIterations}
-	for _, b := range [][]byte{salt, r.keys.stored[:], r.keys.server[:]} {
-		if _, err := io.ReadFull(rand, b); err != nil {
-			return Record{}, fmt.Errorf("auth: reading a random decoy: %v", err)
-		}
+	r := Record{hash: SHA256, iterations: DefaultIterations}
+	parts := make([]byte, newSalt+2*SHA256.size())
+	if _, err := io.ReadFull(rand, parts); err != nil {
+		return Record{}, fmt.Errorf("auth: reading a random decoy: %v", err)
 	}
-	r.salt = string(salt)
+	r.salt, parts = string(parts[:newSalt]), parts[newSalt:]
+	r.keys = keys{stored: string(parts[:SHA256.size()]), server: string(parts[SHA256.size():])}
 	return r, nil
 }
 
@@ -228,8 +235,7 @@ func (v *Verifier) match(cost []int, list [maxSecrets]*StoredSecret, password Se
 		if err != nil {
 			return -1, &DeniedError{ReasonMalformed} // whoever the user is
 		}
-		same := subtle.ConstantTimeCompare(k.stored[:], r.keys.stored[:]) == 1
-		if same && list[i] != nil {
+		if k.storedAs(r.keys) && list[i] != nil {
 			index = i
 		}
 		if rest := iterations - r.iterations; rest > 0 {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -50,8 +52,12 @@ func newUserAdd(io stdio) *cobra.Command {
 				if find(list, args[0]) != nil {
 					return nil, fail(exitFindings, "user %q is there already; to change the password: slabgate user passwd %s", args[0], args[0])
 				}
-				r, err := u.record(io)
-				return append(list, auth.User{Name: args[0], Secrets: []auth.StoredSecret{{Record: r}}}), err
+				how, err := u.recipe()
+				if err != nil {
+					return nil, err
+				}
+				s, err := u.store(io, how)
+				return append(list, auth.User{Name: args[0], Secrets: []auth.StoredSecret{s}}), err
 			})
 		},
 	}
@@ -73,9 +79,7 @@ func newUserPasswd(io stdio) *cobra.Command {
 				if usr == nil {
 					return nil, noUser(args[0])
 				}
-				r, err := u.record(io)
-				usr.Secrets = u.rotate(usr.Secrets, r, time.Now())
-				return list, err
+				return list, u.replace(io, usr)
 			})
 		},
 	}
@@ -85,10 +89,31 @@ func newUserPasswd(io stdio) *cobra.Command {
 	return cmd
 }
 
+// replace asks for a password and makes it the user's.
+func (u *userCommand) replace(io stdio, usr *auth.User) error {
+	var old *auth.StoredSecret
+	if len(usr.Secrets) > 0 {
+		old = &usr.Secrets[0]
+	}
+	how, err := u.recipeAfter(old, u.keep > 0)
+	if err != nil {
+		return err
+	}
+	s, err := u.store(io, how)
+	if err != nil {
+		return err
+	}
+	if how.Like != nil && how.Iterations != old.Record.Iterations() {
+		fmt.Fprintf(io.err, "SCRAM takes the new password only; both need --iterations %d\n", old.Record.Iterations())
+	}
+	usr.Secrets = u.rotate(usr.Secrets, s, time.Now())
+	return nil
+}
+
 // rotate puts a new secret first and keeps the newest of the old ones for a
 // while, if that was asked for.
-func (u *userCommand) rotate(old []auth.StoredSecret, r auth.Record, now time.Time) []auth.StoredSecret {
-	secrets := []auth.StoredSecret{{Record: r}}
+func (u *userCommand) rotate(old []auth.StoredSecret, s auth.StoredSecret, now time.Time) []auth.StoredSecret {
+	secrets := []auth.StoredSecret{s}
 	if u.keep <= 0 || len(old) == 0 {
 		return secrets
 	}
@@ -134,9 +159,10 @@ func newUserList(io stdio) *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tSTATE\tSECRETS\tGOOD UNTIL")
+			fmt.Fprintln(w, "NAME\tSTATE\tSECRETS\tGOOD UNTIL\tSCRAM")
 			for i := range list {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", list[i].Name, stateOf(&list[i]), len(list[i].Secrets), until(&list[i]))
+				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n",
+					list[i].Name, stateOf(&list[i]), len(list[i].Secrets), until(&list[i]), scramOf(&list[i]))
 			}
 			return w.Flush()
 		},
@@ -167,6 +193,22 @@ func until(usr *auth.User) string {
 		return "-"
 	}
 	return last.UTC().Format(time.RFC3339)
+}
+
+// scramOf are the hashes that a user can log in with by SCRAM whichever secret
+// the client has, strongest first.
+func scramOf(usr *auth.User) string {
+	var names []string
+	for _, h := range auth.Hashes() {
+		lacks := func(s auth.StoredSecret) bool { return !slices.Contains(s.Hashes(), h) }
+		if len(usr.Secrets) > 0 && !slices.ContainsFunc(usr.Secrets, lacks) {
+			names = append(names, string(h))
+		}
+	}
+	if len(names) == 0 {
+		return "-"
+	}
+	return strings.Join(names, ",")
 }
 
 func find(list []auth.User, name string) *auth.User {

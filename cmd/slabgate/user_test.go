@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,95 @@ func TestPasswdKeepForLeavesTwoSecrets(t *testing.T) {
 	}
 }
 
+// hashesOf is what the records of a user's first secret are made with.
+func (s site) hashesOf(t *testing.T, name string) string {
+	t.Helper()
+	usr, _ := s.users(t).Find(name)
+	return fmt.Sprint(usr.Secrets[0].Hashes())
+}
+
+// A change of password keeps the hashes a user has, unless it is told others.
+func TestPasswdKeepsTheHashes(t *testing.T) {
+	s := emptySite(t)
+	for _, step := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"add"}, "[SHA-256]"},
+		{[]string{"passwd", "--scram", "SHA-512"}, "[SHA-512 SHA-256]"},
+		{[]string{"passwd"}, "[SHA-512 SHA-256]"},
+		{[]string{"passwd", "--keep-for=1h"}, "[SHA-512 SHA-256]"},
+		{[]string{"passwd", "--scram", "SHA-1,SHA-256,SHA-512"}, "[SHA-512 SHA-256 SHA-1]"},
+		{[]string{"passwd", "--scram", "SHA-256"}, "[SHA-256]"},
+	} {
+		o := s.callIn(t, firstPassword, append([]string{"user", step.args[0], "ann", fast}, step.args[1:]...)...)
+		o.want(t, exitOK)
+		if got := s.hashesOf(t, "ann"); got != step.want {
+			t.Errorf("%v: records by %s, want %s", step.args, got, step.want)
+		}
+		if !s.logsIn(t, "ann", firstPassword) {
+			t.Errorf("%v: the password must log in", step.args)
+		}
+		s.wantSecretFree(t, o)
+	}
+}
+
+// Two passwords that are good at once can both be used with SCRAM: the records
+// have salt and iterations in common, unless another number was asked for.
+func TestPasswdKeepForSharesTheSalt(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		same bool
+	}{
+		{nil, true},
+		{[]string{fast}, true},
+		{[]string{"--iterations=5000"}, false},
+	} {
+		s := emptySite(t)
+		s.callIn(t, firstPassword, "user", "add", "ann", fast, "--scram", "SHA-256,SHA-1").want(t, exitOK)
+		o := s.callIn(t, secondPassword, append([]string{"user", "passwd", "ann", "--keep-for=1h"}, tc.args...)...)
+		o.want(t, exitOK)
+		if said := strings.Contains(o.err, "SCRAM takes the new password only; both need --iterations 4096"); said == tc.same {
+			t.Errorf("%v: said %q", tc.args, o.err)
+		}
+		ann, _ := s.users(t).Find("ann")
+		now, old := ann.Secrets[0], ann.Secrets[1]
+		for i, pair := range [][2]auth.Record{{now.Record, old.Record}, {now.Others[0], old.Others[0]}} {
+			if head := headOf(pair[0]); (head == headOf(pair[1])) != tc.same || pair[0] == pair[1] {
+				t.Errorf("%v: record %d: %s and %s, want the same salt and work %t", tc.args, i, pair[0], pair[1], tc.same)
+			}
+		}
+		if !s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) {
+			t.Errorf("%v: both passwords must log in", tc.args)
+		}
+	}
+}
+
+// headOf is what a record has besides keys: hash, iterations and salt.
+func headOf(r auth.Record) string { return r.String()[:strings.LastIndex(r.String(), "$")] }
+
+// A change that keeps nothing takes the work that it is told, and a new salt.
+func TestPasswdWithoutKeepForTakesANewSalt(t *testing.T) {
+	s := emptySite(t)
+	s.callIn(t, firstPassword, "user", "add", "ann", fast).want(t, exitOK)
+	before, _ := s.users(t).Find("ann")
+	s.callIn(t, firstPassword, "user", "passwd", "ann").want(t, exitOK)
+	after, _ := s.users(t).Find("ann")
+	if len(after.Secrets) != 1 || headOf(after.Secrets[0].Record) == headOf(before.Secrets[0].Record) ||
+		after.Secrets[0].Record.Iterations() != auth.DefaultIterations {
+		t.Errorf("got %v after %v", after.Secrets, before.Secrets)
+	}
+}
+
+// Of two secrets those hashes count that both have.
+func TestListShowsWhatEverySecretHas(t *testing.T) {
+	s := emptySite(t)
+	s.callIn(t, firstPassword, "user", "add", "ann", fast, "--scram", "SHA-512,SHA-1").want(t, exitOK)
+	s.call(t, "user", "list").want(t, exitOK, " SHA-512,SHA-256,SHA-1\n")
+	s.callIn(t, firstPassword, "user", "passwd", "ann", fast, "--scram", "SHA-512", "--keep-for=1h").want(t, exitOK)
+	s.call(t, "user", "list").want(t, exitOK, " SHA-512,SHA-256\n")
+}
+
 // Keeping a secret never makes it live longer than it did.
 func TestRotate(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -130,7 +220,7 @@ func TestRotate(t *testing.T) {
 		{"newest of two", time.Hour, []auth.StoredSecret{{}, {NotAfter: now.Add(time.Second)}}, []time.Time{{}, now.Add(time.Hour)}},
 	} {
 		u := userCommand{keep: tc.keep}
-		got := u.rotate(tc.old, auth.Record{}, now)
+		got := u.rotate(tc.old, auth.StoredSecret{}, now)
 		if len(got) != len(tc.want) {
 			t.Errorf("%s: got %d secrets, want %d", tc.name, len(got), len(tc.want))
 			continue
@@ -162,6 +252,8 @@ func TestRefusedChangeLeavesTheFileAlone(t *testing.T) {
 		{"no password", "", []string{"passwd", "web", fast}, exitUsage, "the password is empty"},
 		{"long password", strings.Repeat("p", auth.MaxPassword+1), []string{"add", "ann", fast}, exitUsage, "longer than 1024 bytes"},
 		{"password with NUL", "a\x00b\n", []string{"add", "ann", fast}, exitUsage, "NUL"},
+		{"unknown hash", firstPassword, []string{"add", "ann", "--scram", "SHA-256,sha-512"}, exitUsage, `no hash is called "sha-512"`},
+		{"unknown hash for a change", firstPassword, []string{"passwd", "web", "--scram", "MD5"}, exitUsage, `no hash is called "MD5"`},
 		{"too little work", firstPassword, []string{"add", "ann", "--iterations=4095"}, exitUsage, "4095 iterations"},
 		{"no password file", "", []string{"add", "ann", "--password-file", "/nonexistent/p"}, exitUsage, "/nonexistent/p"},
 	} {
@@ -254,8 +346,8 @@ func TestUserListShowsNoHashes(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "users.yaml", siteUsers+"  - {name: gone, disabled: true}\n")
 	o := s.call(t, "user", "list")
-	o.want(t, exitOK, "gone  disabled  0        -", "web   enabled   1        -")
-	if strings.Contains(o.out, "SCRAM") || strings.Contains(o.out, "766kesa") {
+	o.want(t, exitOK, "SCRAM\n", "gone  disabled  0        -           -\n", "web   enabled   1        -           SHA-256\n")
+	if strings.Contains(o.out, "SCRAM-") || strings.Contains(o.out, "766kesa") {
 		t.Errorf("a record shows:\n%s", o.out)
 	}
 }

@@ -31,8 +31,47 @@ type userDoc struct {
 }
 
 type secretDoc struct {
-	Scram    string    `yaml:"scram"`
-	NotAfter time.Time `yaml:"not_after,omitempty"`
+	Scram    recordsDoc `yaml:"scram"`
+	NotAfter time.Time  `yaml:"not_after,omitempty"`
+}
+
+// recordsDoc are the records of one secret. The one of most secrets is written
+// without a list.
+type recordsDoc []string
+
+// MarshalYAML writes one record as text and more as a list.
+func (r recordsDoc) MarshalYAML() (any, error) {
+	if len(r) == 1 {
+		return r[0], nil
+	}
+	return []string(r), nil
+}
+
+// listRecords makes a list of every lone value of a key scram, in place, where
+// the value stands: the strict reader knows one shape for each key.
+func listRecords(n *yaml.Node) {
+	for i, c := range n.Content {
+		lone := c.Kind == yaml.ScalarNode && !isNull(c)
+		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "scram" && lone {
+			n.Content[i] = &yaml.Node{Kind: yaml.SequenceNode, Line: c.Line, Column: c.Column, Content: []*yaml.Node{c}}
+			continue
+		}
+		listRecords(c)
+	}
+}
+
+// decodeUsers is decode for users.yaml.
+func decodeUsers(path string, data []byte, doc *usersDoc) (Positions, finding.List) {
+	p := Positions{file: path, at: map[string]position{}}
+	root, list := parse(data)
+	if root == nil || list.Failed() {
+		return p, placed(path, list)
+	}
+	listRecords(root)
+	r := &reader{at: p.at, lines: splitLines(data), list: list, later: userNotYet}
+	r.mark("", root)
+	r.value(root, reflect.ValueOf(doc).Elem(), "")
+	return p, p.Place(r.list)
 }
 
 // LoadUsers reads the users.yaml at path, which only its owner and group may
@@ -50,7 +89,7 @@ func LoadUsers(path string, generation uint64) (*auth.Users, finding.List) {
 // readUsers is LoadUsers without the file system.
 func readUsers(path string, data []byte, generation uint64) (*auth.Users, finding.List) {
 	doc := &usersDoc{}
-	at, list := decode(path, data, reflect.ValueOf(doc).Elem(), userNotYet)
+	at, list := decodeUsers(path, data, doc)
 	if len(at.at) == 0 {
 		return nil, list
 	}
@@ -79,17 +118,52 @@ func readUsers(path string, data []byte, generation uint64) (*auth.Users, findin
 func (u *userDoc) user(key string, refused []string) (auth.User, finding.List) {
 	var list finding.List
 	out := auth.User{Name: u.Name, Disabled: u.Disabled}
-	for i, s := range u.Secrets {
-		secret, p := auth.StoredSecret{NotAfter: s.NotAfter}, element(key+".secrets", i)+".scram"
-		record, err := auth.ParseRecord(s.Scram)
-		secret.Record = record
-		if err != nil && !touched(parent(p), refused) {
-			list.Errorf("SG1281", p, "set a password with: slabgate user passwd NAME", "%s",
-				strings.ReplaceAll(strings.ReplaceAll(err.Error(), "auth: ", ""), "\n", ", "))
+	for i := range u.Secrets {
+		at := element(key+".secrets", i)
+		secret, faults := u.Secrets[i].secret(at + ".scram")
+		if !touched(at, refused) {
+			list = append(list, faults...)
 		}
 		out.Secrets = append(out.Secrets, secret)
 	}
 	return out, list
+}
+
+// secret is s as auth wants it, the SHA-256 record apart from the others.
+func (s *secretDoc) secret(key string) (auth.StoredSecret, finding.List) {
+	var list finding.List
+	out := auth.StoredSecret{NotAfter: s.NotAfter}
+	texts := s.Scram
+	if len(texts) == 0 {
+		texts = recordsDoc{""}
+	}
+	for i, text := range texts {
+		record, err := auth.ParseRecord(text)
+		if err != nil {
+			at := key
+			if len(texts) > 1 {
+				at = element(key, i)
+			}
+			list.Errorf("SG1281", at, "set a password with: slabgate user passwd NAME", "%s",
+				strings.ReplaceAll(strings.ReplaceAll(err.Error(), "auth: ", ""), "\n", ", "))
+			continue
+		}
+		if record.Hash() == auth.SHA256 && out.Record.IsZero() {
+			out.Record = record
+			continue
+		}
+		out.Others = append(out.Others, record)
+	}
+	return out, list
+}
+
+// recordsOf are the records of a secret as they are written.
+func recordsOf(s auth.StoredSecret) recordsDoc {
+	doc := recordsDoc{s.Record.String()}
+	for _, r := range s.Others {
+		doc = append(doc, r.String())
+	}
+	return doc
 }
 
 // touched reports whether key, or anything above or below it, is in refused.
@@ -128,7 +202,7 @@ func docOf(users []auth.User) usersDoc {
 	for _, u := range users {
 		d := userDoc{Name: u.Name, Disabled: u.Disabled}
 		for _, s := range u.Secrets {
-			d.Secrets = append(d.Secrets, secretDoc{Scram: s.Record.String(), NotAfter: s.NotAfter.UTC()})
+			d.Secrets = append(d.Secrets, secretDoc{Scram: recordsOf(s), NotAfter: s.NotAfter.UTC()})
 		}
 		doc.Users = append(doc.Users, d)
 	}

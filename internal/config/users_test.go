@@ -17,9 +17,16 @@ import (
 const record = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$" +
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAI="
 
-func parsed(t testing.TB) auth.Record {
+// record512 is the SHA-512 record of some password.
+const record512 = "SCRAM-SHA-512$4096:MDEyMzQ1Njc4OWFiY2RlZg==$" +
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQ==:" +
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAg=="
+
+func parsed(t testing.TB) auth.Record { return parsedFrom(t, record) }
+
+func parsedFrom(t testing.TB, text string) auth.Record {
 	t.Helper()
-	r, err := auth.ParseRecord(record)
+	r, err := auth.ParseRecord(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +59,35 @@ func TestUsersAreRead(t *testing.T) {
 	}
 }
 
+// The records of a secret may be in any order; one may stand without a list.
+func TestRecordsOfSeveralHashesAreRead(t *testing.T) {
+	for _, row := range []struct {
+		scram  string
+		others int
+	}{
+		{`"RECORD"`, 0},
+		{`["RECORD"]`, 0},
+		{`["RECORD", "OTHER"]`, 1},
+		{`["OTHER", "RECORD"]`, 1},
+		{"\n        - RECORD\n        - OTHER", 1},
+	} {
+		text := strings.NewReplacer("RECORD", record, "OTHER", record512).Replace("users:\n  - name: web\n    secrets:\n      - scram: " + row.scram)
+		users, list := readUsers("users.yaml", []byte(text), 1)
+		if len(list) != 0 {
+			t.Errorf("%s: %v", row.scram, list)
+			continue
+		}
+		web, _ := users.Find("web")
+		want := auth.StoredSecret{Record: parsed(t)}
+		if row.others == 1 {
+			want.Others = []auth.Record{parsedFrom(t, record512)}
+		}
+		if !reflect.DeepEqual(web.Secrets, []auth.StoredSecret{want}) {
+			t.Errorf("%s: got %+v, want %+v", row.scram, web.Secrets, want)
+		}
+	}
+}
+
 func TestABrokenUsersFileIsPointedAt(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
 		{"", "1:1 SG1005"},
@@ -65,7 +101,17 @@ func TestABrokenUsersFileIsPointedAt(t *testing.T) {
 		{"users: [{name: a, secrets: [{scram: \"RECORD\", password: b}]}]", "1:174 SG1008 users[0].secrets[0].password"},
 		{"users: [{name: a, secrets: [{hash: \"$argon2id$v=19$x\"}]}]", "1:30 SG1014 users[0].secrets[0].hash"},
 		{"users: [{name: a, secrets: [{scram: hunter2}]}]", "1:30 SG1281 users[0].secrets[0].scram"},
-		{"users: [{name: a, secrets: [{scram: [hunter2]}]}]", "1:30 SG1009 users[0].secrets[0].scram"},
+		{"users: [{name: a, secrets: [{scram: [hunter2]}]}]", "1:30 SG1281 users[0].secrets[0].scram"},
+		{"users: [{name: a, secrets: [{scram: [[hunter2]]}]}]", "1:38 SG1009 users[0].secrets[0].scram[0]"},
+		{"users: [{name: a, secrets: [{scram: {hunter2: x}}]}]", "1:30 SG1009 users[0].secrets[0].scram"},
+		{"users: [{name: a, secrets: [{scram: []}]}]", "1:30 SG1281 users[0].secrets[0].scram"},
+		{"users: [{name: a, secrets: [{scram: }]}]", "1:30 SG1010 users[0].secrets[0].scram"},
+		{"users: [{name: a, secrets: [{scram: !!str hunter2}]}]", "1:37 SG1011 users[0].secrets[0].scram[0]"},
+		{"users:\n- name: a\n  secrets:\n  - scram:\n    - \"RECORD\"\n    - hunter2", "6:7 SG1281 users[0].secrets[0].scram[1]"},
+		{"users:\n- name: a\n  secrets:\n  - scram:\n    - \"RECORD\"\n    - SCRAM-SHA-384$4096:x$y:z", "6:7 SG1281 users[0].secrets[0].scram[1]"},
+		{"users:\n- name: a\n  secrets:\n  - scram: \"OTHER\"", "4:5 SG1216 users[0].secrets[0]"},
+		{"users:\n- name: a\n  secrets:\n  - scram:\n    - \"RECORD\"\n    - \"RECORD\"", "4:5 SG1217 users[0].secrets[0]"},
+		{"users:\n- name: a\n  secrets:\n  - scram: [\"OTHER\", \"RECORD\", \"OTHER\"]", "4:5 SG1217 users[0].secrets[0]"},
 		{"users: [{name: a, secrets: [{}]}]", "1:29 SG1281 users[0].secrets[0].scram"},
 		{"users: [{name: a, secrets: [hunter2]}]", "1:29 SG1009 users[0].secrets[0]"},
 		{"users: [{name: a, secrets: [{scram: \"RECORD\", not_after: 2026-12-31}]}]", "1:174 SG1012 users[0].secrets[0].not_after"},
@@ -74,7 +120,8 @@ func TestABrokenUsersFileIsPointedAt(t *testing.T) {
 		{"users:\n- {name: a, disabled: true}\n- {name: a, disabled: true}", "3:4 SG1211 users[1].name"},
 		{"users: [{name: a, secrets: [{scram: \"RECORD\"}, {scram: \"RECORD\"}, {scram: \"RECORD\"}]}]", "1:19 SG1213 users[0].secrets"},
 	} {
-		users, list := readUsers("users.yaml", []byte(strings.ReplaceAll(row.text, "RECORD", record)), 1)
+		text := strings.NewReplacer("RECORD", record, "OTHER", record512).Replace(row.text)
+		users, list := readUsers("users.yaml", []byte(text), 1)
 		if got := errorsOf(list); got != row.want {
 			t.Errorf("%s:\ngot  %s\nwant %s\n%v", row.text, got, row.want, list)
 		}
@@ -145,6 +192,7 @@ func TestSavedUsersAreWhatIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.yaml")
 	want := []auth.User{
 		{Name: "Web", Secrets: []auth.StoredSecret{{Record: parsed(t), NotAfter: time.Date(2026, 12, 31, 1, 2, 3, 4, time.UTC)}, {Record: parsed(t)}}},
+		{Name: "both", Secrets: []auth.StoredSecret{{Record: parsed(t), Others: []auth.Record{parsedFrom(t, record512)}}}},
 		{Name: "null", Disabled: true},
 		{Name: "007", Disabled: true},
 		{Name: "yes", Disabled: true},
