@@ -9,7 +9,10 @@ type ListenerConfig struct {
 	Address        string // "127.0.0.1:11212", ":11212", "[::1]:11212" or "unix:/path?mode=0660&group=www-data"
 	Transport      string // tls or plaintext
 	MaxConnections int
-	ASCIILogin     bool // the first set of a connection may be a login (set by config from logins.ascii)
+	ASCIILogin     bool     // the first set of a connection may be a login: its value is "user password"
+	KeyValueLogin  bool     // the same, in another form: its key is the user, its value the password
+	SASL           []string // mechanisms of the binary dialect's logins
+	PlainInClear   bool     // PLAIN is good without TLS, too
 }
 
 // Limits bound what a client may make slabgate hold or wait for.

@@ -5,10 +5,12 @@ import (
 	"net/netip"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/finding"
 )
 
@@ -51,7 +53,35 @@ func (c ListenerConfig) Validate() finding.List {
 	if c.MaxConnections < 1 {
 		list.Errorf("SG1044", "max_connections", "write 1 or more", "%d lets nobody in", c.MaxConnections)
 	}
+	c.validatePlain(&list)
 	return list
+}
+
+// validatePlain checks unsafe_plain. Where it counts, every start tells of it.
+// Where it does not it is refused: after a change of the listener it would open
+// what nobody meant to open.
+func (c ListenerConfig) validatePlain(list *finding.List) {
+	switch why := c.needlessPlain(); {
+	case !c.PlainInClear:
+	case why != "":
+		list.Errorf("SG1049", "unsafe_plain", "delete it", "it would change nothing: %s", why)
+	default:
+		list.Warnf("SG1048", "unsafe_plain", "add SCRAM-SHA-256 to logins.sasl, or use TLS or a unix socket, and delete it",
+			"a password that a client sends with PLAIN crosses this host in the clear")
+	}
+}
+
+// needlessPlain says why unsafe_plain has no effect on c, or "".
+func (c ListenerConfig) needlessPlain() string {
+	switch {
+	case c.Transport == "tls":
+		return "the listener has TLS"
+	case strings.HasPrefix(c.Address, "unix:"):
+		return "PLAIN is offered on a unix socket anyway"
+	case !slices.Contains(c.SASL, auth.Plain):
+		return "logins.sasl does not name PLAIN"
+	}
+	return ""
 }
 
 // validateAddress checks the address and reports whether only this host can

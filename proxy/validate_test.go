@@ -110,6 +110,7 @@ func TestLocalhostIsToldItsAddress(t *testing.T) {
 }
 
 func TestListenerConfigs(t *testing.T) {
+	plain := []string{"PLAIN"}
 	for _, row := range []struct {
 		name string
 		set  func(c *ListenerConfig)
@@ -132,6 +133,16 @@ func TestListenerConfigs(t *testing.T) {
 		{"sniff", func(c *ListenerConfig) { c.Transport = "sniff" }, "SG1014 transport"},
 		{"no connections", func(c *ListenerConfig) { c.MaxConnections = 0 }, "SG1044 max_connections"},
 		{"negative", func(c *ListenerConfig) { c.MaxConnections = -1 }, "SG1044 max_connections"},
+		{"PLAIN in the clear inside TLS", func(c *ListenerConfig) { c.SASL, c.PlainInClear = plain, true }, "SG1049 unsafe_plain"},
+		{"PLAIN in the clear on a unix socket", func(c *ListenerConfig) {
+			c.Address, c.Transport, c.SASL, c.PlainInClear = "unix:/s", "plaintext", plain, true
+		}, "SG1049 unsafe_plain"},
+		{"PLAIN in the clear, not named", func(c *ListenerConfig) {
+			c.Address, c.Transport, c.SASL, c.PlainInClear = "127.0.0.1:1", "plaintext", []string{"SCRAM-SHA-256"}, true
+		}, "SG1049 unsafe_plain"},
+		{"PLAIN in the clear beyond this host", func(c *ListenerConfig) {
+			c.Transport, c.SASL, c.PlainInClear = "plaintext", plain, true
+		}, "SG1042 address; SG1048 unsafe_plain"},
 		{"everything", func(c *ListenerConfig) { *c = ListenerConfig{} }, "SG1022 name; SG1040 address; SG1043 transport; SG1044 max_connections"},
 	} {
 		c := DefaultListener()
@@ -140,6 +151,20 @@ func TestListenerConfigs(t *testing.T) {
 		if got := findingCodes(c.Validate()); got != row.want {
 			t.Errorf("%s: got %s, want %s", row.name, got, row.want)
 		}
+	}
+}
+
+// TestPlainInTheClearIsAWarning: it starts, and every start says so.
+func TestPlainInTheClearIsAWarning(t *testing.T) {
+	c := ListenerConfig{Name: "main", Address: "127.0.0.1:1", Transport: "plaintext", MaxConnections: 1,
+		SASL: []string{"PLAIN", "SCRAM-SHA-256"}, PlainInClear: true}
+	list := c.Validate()
+	if list.Failed() || findingCodes(list) != "SG1048 unsafe_plain" {
+		t.Errorf("got %v, want one warning SG1048", list)
+	}
+	c.PlainInClear = false
+	if list := c.Validate(); len(list) > 0 {
+		t.Errorf("without it: got %v", list)
 	}
 }
 

@@ -44,6 +44,7 @@ type explanation struct {
 	Command  string        `json:"command"`
 	Verdict  string        `json:"verdict"`
 	Reason   string        `json:"reason"`
+	Need     string        `json:"need,omitempty"` // the group that is not granted, if it is not the command's own
 	Rule     string        `json:"rule,omitempty"`
 	Steps    []explainStep `json:"steps"`
 	Fix      string        `json:"fix,omitempty"`
@@ -87,6 +88,9 @@ func (c *explainCommand) explain(id *policy.Identity) explanation {
 	x := id.Explain(req, time.Now().Unix())
 	e.Verdict, e.Reason = x.Decision.Verdict.String(), x.Decision.Reason.Text()
 	e.Rule, e.Fix = x.Decision.Rule.String(), x.Fix
+	if x.Decision.Need != req.Verb.Category {
+		e.Need = policy.GroupName(x.Decision.Need)
+	}
 	for _, s := range x.Steps {
 		e.Steps = append(e.Steps, explainStep{s.Rule.String(), s.Text, s.Outcome.String()})
 	}
@@ -95,6 +99,9 @@ func (c *explainCommand) explain(id *policy.Identity) explanation {
 
 func (e *explanation) print(io stdio) {
 	fmt.Fprintf(io.out, "%s  %s as %q: %s\n", e.Verdict, e.Command, e.Identity, e.Reason)
+	if e.Need != "" {
+		fmt.Fprintf(io.out, "  need    %s\n", e.Need)
+	}
 	if e.Rule != "" {
 		fmt.Fprintf(io.out, "  rule    %s\n", e.Rule)
 	}

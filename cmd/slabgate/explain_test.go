@@ -20,7 +20,11 @@ func TestExplain(t *testing.T) {
 		{"web", "version", "allow", []string{"it concerns the connection alone and is always allowed"}},
 		{"trial", "get other:1", "would_deny", []string{`add "prefix:other:" to read: of identities.trial.rules[0]`}},
 		{"trial", "get trial:1", "allow", nil},
-		{"web", "mg web:1 v", "deny", []string{"it is refused before the policy is asked: ", "command not supported"}},
+		{"web", "mg web:1 v", "allow", []string{"allows      own: "}},
+		{"trial", "mg trial:1 v N30", "would_deny", []string{"  need    @vivify", `  fix     add "@vivify" to allow: of identities.trial.rules[0]`}},
+		{"web", "mg d2ViOmtlcHQ6MQ== b v T-1", "deny", []string{"  need    @delete", "denies      kept: "}},
+		{"web", "mg web:1 v Z", "deny", []string{"it is refused before the policy is asked: "}},
+		{"web", "watch", "deny", []string{"it is refused before the policy is asked: ", "command not supported"}},
 		{"web", "gte web:1", "deny", []string{"it is refused before the policy is asked: ", "ERROR"}},
 		{"web", "get " + strings.Repeat("k", 251), "deny", []string{"it is refused before the policy is asked: "}},
 		{"web", "set web:1 0 60", "deny", []string{"it is refused before the policy is asked: "}},
@@ -55,7 +59,7 @@ func checkExplanation(t *testing.T, text, data outcome) {
 	if e.Steps == nil {
 		t.Errorf("steps are null in %s", data.out)
 	}
-	for _, part := range []string{e.Verdict, e.Reason, e.Rule, e.Fix} {
+	for _, part := range []string{e.Verdict, e.Reason, e.Need, e.Rule, e.Fix} {
 		if !strings.Contains(text.out, part) {
 			t.Errorf("text lacks %q:\n%s", part, text.out)
 		}

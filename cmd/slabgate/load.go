@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/certs"
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/doctor"
@@ -119,7 +120,26 @@ func (l *loaded) users(snap *proxy.Snapshot, generation uint64) {
 	l.found = append(l.found, found...)
 	if !found.Failed() {
 		snap.Users = users
+		l.found = append(l.found, l.unsupported(users)...)
 	}
+}
+
+// unsupported finds mechanisms that are configured and that no client is
+// offered, since some user has no record for them.
+func (l *loaded) unsupported(users *auth.Users) (found finding.List) {
+	for i, m := range l.config.Logins.SASL {
+		if users.Supports(m) {
+			continue
+		}
+		hashes := string(auth.SHA256) // which every user has
+		if h := strings.TrimPrefix(m, "SCRAM-"); h != hashes {
+			hashes += "," + h
+		}
+		found.Warnf("SG1409", fmt.Sprintf("logins.sasl[%d]", i),
+			"set passwords with: slabgate user passwd NAME --scram "+hashes+"; or remove the mechanism",
+			"%s is not offered until every user has a record of it", m)
+	}
+	return l.config.Place(found)
 }
 
 // compile loads the policy and runs its tests.

@@ -53,6 +53,23 @@ func TestHashVerifies(t *testing.T) {
 	}
 }
 
+// Of several hashes there is a record each, on a line of its own.
+func TestHashBySeveralHashes(t *testing.T) {
+	o := slabgateIn(t, "hunter2", "hash", fast, "--scram", "SHA-1,SHA-512")
+	o.want(t, exitOK)
+	var got []auth.Hash
+	for line := range strings.Lines(o.out) {
+		r, err := auth.ParseRecord(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		got = append(got, r.Hash())
+	}
+	if want := "[SHA-256 SHA-512 SHA-1]"; fmt.Sprint(got) != want {
+		t.Errorf("got records by %v, want %s", got, want)
+	}
+}
+
 // matches reports whether a user with this record logs in with a password.
 func matches(t *testing.T, r auth.Record, password string) bool {
 	t.Helper()
@@ -87,6 +104,7 @@ func TestHashRefuses(t *testing.T) {
 		{strings.Repeat("p", 1<<20), nil, "longer than 1024 bytes"},
 		{"\xff\xfe", []string{fast}, "UTF-8"},
 		{"hunter2", []string{"--iterations", "600001"}, "600001 iterations"},
+		{"hunter2", []string{"--scram", "SHA-3"}, `no hash is called "SHA-3"`},
 		{"hunter2", []string{"--password-file", "/nonexistent/p"}, "no such file"},
 	} {
 		o := slabgateIn(t, tc.stdin, append([]string{"hash"}, tc.args...)...)

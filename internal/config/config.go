@@ -42,7 +42,8 @@ type Listener struct {
 
 // Logins says how a client may prove a password.
 type Logins struct {
-	ASCII []string // login forms of the ASCII dialect; only "memcached" is known
+	SASL  []string // mechanisms of the binary dialect, by their registered names
+	ASCII []string // login forms of the ASCII dialect: memcached or key_value
 	Users string   // path of users.yaml; empty without logins
 }
 
@@ -98,7 +99,11 @@ func (c *Config) Place(list finding.List) finding.List {
 		}
 	}
 	for i := range list {
-		if where, ok := set[list[i].Key]; ok {
+		where, ok := set[list[i].Key]
+		if !ok {
+			where, ok = set[parent(list[i].Key)] // a list is set as a whole
+		}
+		if ok {
 			list[i].Problem += " (set by " + where + ")"
 			continue
 		}

@@ -30,6 +30,7 @@ type listenerDoc struct {
 	Address        string  `yaml:"address"`
 	Transport      string  `yaml:"transport"`
 	MaxConnections int     `yaml:"max_connections"`
+	UnsafePlain    bool    `yaml:"unsafe_plain"`
 	TLS            *tlsDoc `yaml:"tls"`
 }
 
@@ -66,6 +67,7 @@ type backoffDoc struct {
 }
 
 type loginsDoc struct {
+	SASL  []string `yaml:"sasl"`
 	ASCII []string `yaml:"ascii"`
 	Users string   `yaml:"users"`
 }
@@ -131,14 +133,14 @@ func defaults(shape *document) *document {
 func (d *document) config(dir string) *Config {
 	c := &Config{
 		Version:  d.Version,
-		Logins:   Logins{ASCII: d.Logins.ASCII, Users: under(dir, d.Logins.Users)},
+		Logins:   d.Logins.logins(dir),
 		Policy:   under(dir, d.Policy),
 		Limits:   d.Limits.limits(),
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),
 	}
 	for i := range d.Listeners {
-		c.Listeners = append(c.Listeners, d.Listeners[i].listener(dir, slices.Contains(d.Logins.ASCII, asciiLogin)))
+		c.Listeners = append(c.Listeners, d.Listeners[i].listener(dir, &c.Logins))
 	}
 	for i := range d.Upstreams {
 		c.Upstreams = append(c.Upstreams, d.Upstreams[i].config())
@@ -149,14 +151,22 @@ func (d *document) config(dir string) *Config {
 	return c
 }
 
-// listener is l for the proxy; ascii says whether logins.ascii is on.
-func (l *listenerDoc) listener(dir string, ascii bool) Listener {
+// logins is l with the path of its file taken from dir.
+func (l *loginsDoc) logins(dir string) Logins {
+	return Logins{SASL: l.SASL, ASCII: l.ASCII, Users: under(dir, l.Users)}
+}
+
+// listener is l for the proxy, with the logins of every listener.
+func (l *listenerDoc) listener(dir string, logins *Logins) Listener {
 	out := Listener{ListenerConfig: proxy.ListenerConfig{
 		Name:           l.Name,
 		Address:        l.Address,
 		Transport:      l.Transport,
 		MaxConnections: l.MaxConnections,
-		ASCIILogin:     ascii,
+		ASCIILogin:     slices.Contains(logins.ASCII, asciiMemcached),
+		KeyValueLogin:  slices.Contains(logins.ASCII, asciiKeyValue),
+		SASL:           slices.Clone(logins.SASL),
+		PlainInClear:   l.UnsafePlain,
 	}}
 	if l.TLS != nil {
 		out.TLS = l.TLS.config(dir)

@@ -48,6 +48,7 @@ func FuzzLoad(f *testing.F) {
 func FuzzLayers(f *testing.F) {
 	f.Add("SLABGATE_LOG__LEVEL=info", "log.level", "warn")
 	f.Add("SLABGATE_LISTENERS__MY_APP__TLS__BUNDLE=x", "listeners.main.address", ":1")
+	f.Add("SLABGATE_LOGINS__SASL=PLAIN,EXTERNAL", "logins.sasl", "PLAIN-PLUS,plain")
 	f.Add("SLABGATE_", "", "")
 	f.Fuzz(func(t *testing.T, variable, flag, value string) {
 		c, list := loadText(small, map[string]string{flag: value}, variable)

@@ -29,7 +29,6 @@ var laterKeys = map[string]string{
 	"listeners[].plaintext":      "TLS and plaintext on one port",
 	"listeners[].proxy_protocol": "the PROXY protocol",
 	"upstreams[].login":          "a login to the upstream",
-	"logins.sasl":                "SASL logins",
 	"logins.service_accounts":    "service account tokens",
 	"audit.events":               "a choice of audit events",
 	"audit.allow_sample":         "samples of what was allowed",

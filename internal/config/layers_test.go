@@ -15,7 +15,7 @@ listeners:
   - {name: main, address: ":1", tls: {bundle: /b.pem, client_ca: /c.pem}}
   - {name: my-app, address: "unix:/a.sock", transport: plaintext}
 upstreams: [{name: local, address: "127.0.0.1:11211"}]
-logins: {ascii: [memcached], users: /u.yaml}
+logins: {sasl: [SCRAM-SHA-1], ascii: [memcached], users: /u.yaml}
 log: {level: warn}
 audit: {sinks: [{file: /a.jsonl}]}
 `
@@ -57,7 +57,8 @@ func TestTheStrongestLayerWins(t *testing.T) {
 		{"env below an element", "upstreams[0].pool.max", nil, []string{"SLABGATE_UPSTREAMS__LOCAL__POOL__MAX=9"}, "9 env SLABGATE_UPSTREAMS__LOCAL__POOL__MAX"},
 		{"env in the tls section", "listeners[0].tls.min_version", nil, []string{"SLABGATE_LISTENERS__MAIN__TLS__MIN_VERSION=1.2"}, "1.2 env SLABGATE_LISTENERS__MAIN__TLS__MIN_VERSION"},
 		{"env of a truth value", "listeners[0].tls.common_name", nil, []string{"SLABGATE_LISTENERS__MAIN__TLS__COMMON_NAME=true"}, "true env SLABGATE_LISTENERS__MAIN__TLS__COMMON_NAME"},
-		{"env of a list", "logins.ascii", nil, []string{"SLABGATE_LOGINS__ASCII=memcached,memcached"}, "[memcached, memcached] env SLABGATE_LOGINS__ASCII"},
+		{"env of a list", "logins.sasl", nil, []string{"SLABGATE_LOGINS__SASL=PLAIN,SCRAM-SHA-256"}, "[PLAIN, SCRAM-SHA-256] env SLABGATE_LOGINS__SASL"},
+		{"flag of a truth value", "listeners[1].unsafe_plain", map[string]string{"listeners.my-app.unsafe_plain": "false"}, nil, "false flag --set listeners.my-app.unsafe_plain"},
 		{"the last of two variables", "log.level", nil, []string{"SLABGATE_LOG__LEVEL=debug", "SLABGATE_LOG__LEVEL=info"}, "info env SLABGATE_LOG__LEVEL"},
 		{"default of a sink", "audit.sinks[0].mode", nil, nil, "0640 default"},
 		{"other variables", "log.level", nil, []string{"LOG__LEVEL=debug", "slabgate_log__level=debug", "PATH=/bin", "odd"}, "warn file slabgate.yaml:8:7"},

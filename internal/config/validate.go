@@ -3,12 +3,8 @@ package config
 import (
 	"strings"
 
-	"github.com/slabgate/slabgate/certs"
 	"github.com/slabgate/slabgate/internal/finding"
 )
-
-// asciiLogin is the one login form of the ASCII dialect that there is.
-const asciiLogin = "memcached"
 
 // Words of the log section.
 var (
@@ -52,7 +48,9 @@ func (c *Config) validateListeners(list *finding.List) {
 			list.Errorf("SG1034", key+".address", "choose another address or port", "%q is the address of listeners[%d] too", clip(l.Address), first)
 		}
 		named[l.Name], bound[l.Address] = i, i
-		c.warnOfNoProof(list, l, key)
+		if !c.warnOfNoSASL(list, l, key) {
+			c.warnOfNoProof(list, l, key)
+		}
 	}
 }
 
@@ -70,21 +68,6 @@ func validateTLS(list *finding.List, l *Listener, key string) {
 	}
 }
 
-// warnOfNoProof warns of a listener where a client can prove nothing: only a
-// policy that matches the listener or the address itself lets anyone in.
-func (c *Config) warnOfNoProof(list *finding.List, l *Listener, key string) {
-	certificates := l.TLS != nil && l.TLS.ClientAuth == certs.Default().ClientAuth
-	if certificates || len(c.Logins.ASCII) > 0 && c.Logins.Users != "" {
-		return
-	}
-	where := key
-	if l.TLS != nil {
-		where = key + ".tls.client_auth"
-	}
-	list.Warnf("SG1029", where, "write client_auth: require, or logins: {ascii: [memcached], users: users.yaml}",
-		"a client here need not prove who it is, and cannot log in")
-}
-
 // validateUpstreams checks the one upstream.
 func (c *Config) validateUpstreams(list *finding.List) {
 	if len(c.Upstreams) != 1 {
@@ -97,21 +80,6 @@ func (c *Config) validateUpstreams(list *finding.List) {
 			list.Errorf("SG1022", key+".name", "use a-z, 0-9 and single hyphens, 63 at most: local", "%q is not a name", clip(u.Name))
 		}
 		*list = append(*list, u.Validate().Under(key)...)
-	}
-}
-
-// validateLogins checks that logins have a form and somebody to log in.
-func (c *Config) validateLogins(list *finding.List) {
-	for i, form := range c.Logins.ASCII {
-		if form != asciiLogin {
-			list.Errorf("SG1027", element("logins.ascii", i), "write ascii: [memcached]", "%q is not a form of login", clip(form))
-		}
-	}
-	if len(c.Logins.ASCII) > 0 && c.Logins.Users == "" {
-		list.Errorf("SG1028", "logins.users", "write users: /etc/slabgate/users.yaml", "not set, but logins.ascii lets users log in")
-	}
-	if len(c.Logins.ASCII) == 0 && c.Logins.Users != "" {
-		list.Warnf("SG1035", "logins.users", "write ascii: [memcached], or delete users", "no user can log in: logins.ascii is empty")
 	}
 }
 
