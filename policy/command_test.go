@@ -57,6 +57,15 @@ var commandTable = []struct {
 	{"shutdown", "shutdown", "@danger", false, ""},
 	{"refresh_certs", "refresh_certs", "@danger", false, ""},
 	{"debugtime", "debugtime", "@danger", false, ""},
+	{"SASL_AUTH", "sasl", "@auth", false, ""},
+	{"GETK", "get", "@read", false, "r"},
+	{"GATK", "gat", "@touch", false, "rw"},
+	{"TOUCH", "touch", "@touch", false, "w"},
+	{"APPEND", "append", "@store", false, "w"},
+	{"DELETE", "delete", "@delete", false, "w"},
+	{"INCREMENT", "incr", "@arith", false, "rw"},
+	{"FLUSH", "flush_all", "@flush", false, ""},
+	{"STAT", "stats", "@stats", false, ""},
 }
 
 // verbNamed returns the verb of a row.
@@ -88,7 +97,7 @@ func allows(t *testing.T, v *protocol.Verb, key string, rules ...Rule) bool {
 	id := compileX(t, &Document{Version: 1, Categories: 1, Identities: map[string]IdentityDoc{
 		"x": {Match: []Match{{ASCII: new("x")}}, Rules: rules},
 	}})
-	req := &protocol.Request{Verb: v}
+	req := &protocol.Request{Form: protocol.Form{Verb: v}}
 	if v.Access != 0 {
 		req.Keys = [][]byte{[]byte(key)}
 	}

@@ -211,12 +211,13 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// matchShape is everything of a match but its networks, for one of its DNS
-// names. Of two matches with the same shape a client can fit both if their
-// networks overlap.
+// matchShape is everything of a match but its networks, for one of its logins
+// and one of its DNS names. Of two matches with the same shape a client can fit
+// both if their networks overlap.
 type matchShape struct {
-	login, uri, cn, dns, listener string
-	anywhere                      bool // it names no networks
+	sasl, ascii            string // one of them at most
+	uri, cn, dns, listener string
+	anywhere               bool // it names no networks
 }
 
 // sameMatches refuses two identities that the same clients would be: which of
@@ -240,21 +241,33 @@ func (c *compiler) sameMatches(p *Policy) {
 	}
 }
 
-// shapes returns a shape for each DNS name of e, or one if it has none.
+// shapes returns a shape for each login and each DNS name of e, or one if it has
+// none of either.
 func (e *entry) shapes() []matchShape {
-	s := matchShape{login: e.login, listener: e.listener, anywhere: len(e.from) == 0}
-	if e.cert == nil {
-		return []matchShape{s}
-	}
-	s.uri, s.cn = e.cert.uri, e.cert.cn
-	if len(e.cert.dns) == 0 {
-		return []matchShape{s}
+	s := matchShape{listener: e.listener, anywhere: len(e.from) == 0}
+	names := []string{""}
+	if e.cert != nil {
+		s.uri, s.cn = e.cert.uri, e.cert.cn
+		if len(e.cert.dns) > 0 {
+			names = e.cert.dns
+		}
 	}
 	all := make(map[matchShape]bool)
-	for _, s.dns = range e.cert.dns {
-		all[s] = true
+	for _, s.dns = range names {
+		if e.sasl != "" {
+			all[s.withLogin(e.sasl, "")] = true
+		}
+		if e.ascii != "" || e.sasl == "" {
+			all[s.withLogin("", e.ascii)] = true
+		}
 	}
 	return slices.Collect(maps.Keys(all))
+}
+
+// withLogin is s for one login.
+func (s matchShape) withLogin(sasl, ascii string) matchShape {
+	s.sasl, s.ascii = sasl, ascii
+	return s
 }
 
 // overlap reports whether an address can be in the networks of both, or

@@ -10,22 +10,22 @@ import (
 func (c *compiler) matches(id *Identity, doc *IdentityDoc) {
 	path := id.path + ".match"
 	if len(doc.Match) == 0 && id.Name != c.unauthenticated() {
-		c.out.Errorf(codeNoMatch, path, "say how a client becomes it, such as match: [{ascii: "+id.Name+"}]",
+		c.out.Errorf(codeNoMatch, path, "say how a client becomes it, such as match: [{sasl: "+id.Name+"}]",
 			"no client can become %q", clip(id.Name))
 	}
 	login := false
 	for i := range doc.Match {
 		e := c.match(fmt.Sprintf("%s[%d]", path, i), &doc.Match[i])
 		e.id = id
-		login = login || e.login != ""
+		login = login || e.asksLogin()
 		if e.weakest() && !doc.WeakOK {
-			c.out.Errorf(codeWeak, e.path, "write weak_ok: true in "+id.path+", or add tls, ascii or listener to the match",
+			c.out.Errorf(codeWeak, e.path, "write weak_ok: true in "+id.path+", or add tls, sasl, ascii or listener to the match",
 				"an address alone proves little")
 		}
 		id.entries = append(id.entries, e)
 	}
 	if doc.Require.Secret && !login && len(doc.Match) > 0 {
-		c.out.Errorf(codeSecret, id.path+".require.secret", "add an entry with ascii to match",
+		c.out.Errorf(codeSecret, id.path+".require.secret", "add an entry with sasl or ascii to match",
 			"a login is required, and no match names one")
 	}
 }
@@ -36,18 +36,22 @@ func (e *entry) weakest() bool {
 }
 
 // strong reports whether e asks for something only its client can prove.
-func (e *entry) strong() bool { return e.login != "" || e.cert != nil }
+func (e *entry) strong() bool { return e.asksLogin() || e.cert != nil }
 
 // match compiles one match.
 func (c *compiler) match(path string, m *Match) entry {
 	e := entry{path: path}
-	if m.TLS == nil && m.ASCII == nil && m.Listener == nil && m.From == nil {
-		c.out.Errorf(codeEmptyMatch, path, "name tls, ascii, listener or from", "a match that asks for nothing would match everyone")
+	if m.TLS == nil && m.SASL == nil && m.ASCII == nil && m.Listener == nil && m.From == nil {
+		c.out.Errorf(codeEmptyMatch, path, "name tls, sasl, ascii, listener or from", "a match that asks for nothing would match everyone")
 	}
 	if m.TLS != nil {
 		e.cert = c.tlsMatch(path+".tls", m.TLS)
 	}
-	e.login = c.value(path+".ascii", m.ASCII)
+	e.sasl = c.value(path+".sasl", m.SASL)
+	e.ascii = c.value(path+".ascii", m.ASCII)
+	if m.ASCII == nil {
+		e.ascii = e.sasl // one user, in whichever way it logs in
+	}
 	e.listener = c.value(path+".listener", m.Listener)
 	c.notEmpty(path+".from", m.From)
 	for i, s := range m.From {

@@ -93,7 +93,7 @@ func TestCompileRefusesVersions(t *testing.T) {
 func TestCompileRefusesMatch(t *testing.T) {
 	match := func(m string) string { return "identities: {web: {match: " + m + "}}" }
 	runCases(t, finding.Error, []compileCase{
-		{"missing", "identities: {web: {rules: []}}", codeNoMatch, "identities.web.match", "match: [{ascii: web}]"},
+		{"missing", "identities: {web: {rules: []}}", codeNoMatch, "identities.web.match", "match: [{sasl: web}]"},
 		{"empty list", match("[]"), codeNoMatch, "identities.web.match", "no client can become"},
 		{"empty entry", match("[{}]"), codeEmptyMatch, "identities.web.match[0]", "would match everyone"},
 		{"second entry empty", match("[{ascii: web}, {}]"), codeEmptyMatch, "identities.web.match[1]", "would match everyone"},

@@ -83,20 +83,21 @@ func (id *Identity) Decide(req *protocol.Request, now int64) Decision {
 
 // decide is Decide as if the identity were in enforce mode.
 func (id *Identity) decide(req *protocol.Request, now int64) Decision {
-	ds, n := demandsOf(req, now)
-	if n == 0 {
+	var room demands
+	ds := room.of(req, now)
+	if len(ds) == 0 {
 		return Decision{Key: -1}
 	}
 	if req.Verb.Category == protocol.CatConn {
 		return Decision{Verdict: Allow, Reason: ReasonConn, Key: -1}
 	}
-	for i := range ds[:n] {
+	for i := range ds {
 		if r, key := id.denied(&ds[i], req.Keys); r != nil {
 			return ds[i].refuse(ReasonDenyRule, r, key)
 		}
 	}
 	var first RuleRef
-	for i := range ds[:n] {
+	for i := range ds {
 		r, key, reason := id.granted(&ds[i], req.Keys)
 		if reason != ReasonRule {
 			return ds[i].refuse(reason, r, key)
@@ -181,38 +182,4 @@ func (id *Identity) covering(d *demand, key []byte) *rule {
 		}
 	}
 	return nil
-}
-
-// maxDemands is the most a request can demand: its verb's category once for
-// reading and once for writing, and one category its arguments add. A request
-// that demands more is not one this package knows, and is refused.
-const maxDemands = 3
-
-// demandsOf returns what req demands. It returns none if req can't be decided
-// on: if it is not clear what it is, or its keys are not those of its verb.
-func demandsOf(req *protocol.Request, now int64) (ds [maxDemands]demand, n int) {
-	v := req.Verb
-	if v == nil || v.Category == 0 || v.Category&(v.Category-1) != 0 {
-		return ds, 0
-	}
-	if (v.Access == 0) != (len(req.Keys) == 0) {
-		return ds, 0
-	}
-	if v.Access == 0 {
-		ds[0], n = demand{v, v.Category, 0}, 1
-	}
-	for _, access := range [...]protocol.Access{protocol.Reads, protocol.Writes} {
-		if v.Access&access != 0 {
-			ds[n], n = demand{v, v.Category, access}, n+1
-		}
-	}
-	added := req.Needs(now) &^ v.Category
-	if added == 0 {
-		return ds, n
-	}
-	if n == maxDemands || v.Access == 0 || added&(added-1) != 0 {
-		return ds, 0
-	}
-	ds[n] = demand{nil, added, protocol.Writes}
-	return ds, n + 1
 }

@@ -386,10 +386,12 @@ func TestDecideRefusesWhatItCannotJudge(t *testing.T) {
 	}{
 		{"no verb", protocol.Request{}},
 		{"no verb with key", protocol.Request{Keys: keys}},
-		{"no category", protocol.Request{Verb: &protocol.Verb{Grant: "get", Access: protocol.Reads}, Keys: keys}},
-		{"two categories", protocol.Request{Verb: &protocol.Verb{Grant: "get", Category: protocol.CatRead | protocol.CatConn, Access: protocol.Reads}, Keys: keys}},
-		{"keys missing", protocol.Request{Verb: protocol.ByGrant("get")[0]}},
-		{"keys of a command without keys", protocol.Request{Verb: protocol.ByGrant("stats")[0], Keys: keys}},
+		{"no category", protocol.Request{Form: protocol.Form{Verb: &protocol.Verb{Grant: "get", Access: protocol.Reads}}, Keys: keys}},
+		{"two categories", protocol.Request{Form: protocol.Form{Verb: &protocol.Verb{Grant: "get", Category: protocol.CatRead | protocol.CatConn, Access: protocol.Reads}}, Keys: keys}},
+		{"keys missing", protocol.Request{Form: protocol.Form{Verb: protocol.ByGrant("get")[0]}}},
+		{"expiry of a command without keys", protocol.Request{Form: protocol.Form{Verb: protocol.ByGrant("stats")[0]},
+			Params: protocol.Params{Has: protocol.HasExptime, Exptime: -1}}},
+		{"keys of a command without keys", protocol.Request{Form: protocol.Form{Verb: protocol.ByGrant("stats")[0]}, Keys: keys}},
 	}
 	for _, tt := range tests {
 		got := id.Decide(&tt.req, now)
@@ -400,7 +402,7 @@ func TestDecideRefusesWhatItCannotJudge(t *testing.T) {
 			t.Errorf("%s: explained as %+v", tt.name, e)
 		}
 	}
-	later := protocol.Request{Verb: &protocol.Verb{Grant: "new", Category: 1 << 30, Access: protocol.Reads}, Keys: keys}
+	later := protocol.Request{Form: protocol.Form{Verb: &protocol.Verb{Grant: "new", Category: 1 << 30, Access: protocol.Reads}}, Keys: keys}
 	if got := id.Decide(&later, now); got.Verdict != WouldDeny || got.Reason != ReasonNotGranted {
 		t.Errorf("a category that is not in the table: got %+v, want it not granted by @all", got)
 	}

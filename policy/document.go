@@ -44,6 +44,7 @@ type IdentityDoc struct {
 // Match is one way to become an identity. Everything written in it must hold.
 type Match struct {
 	TLS      *TLSMatch `yaml:"tls,omitempty"`      // names in a verified client certificate
+	SASL     *string   `yaml:"sasl,omitempty"`     // user name of a SASL login, and of an ASCII login if ASCII is nil
 	ASCII    *string   `yaml:"ascii,omitempty"`    // user name of an ASCII login
 	Listener *string   `yaml:"listener,omitempty"` // name of the listener the client came to
 	From     []string  `yaml:"from,omitempty"`     // networks in CIDR form; one must hold the client's address
@@ -85,7 +86,6 @@ var notYet = map[string]string{
 	"defaults.multiget_denied": "one key that is denied denies the whole command",
 	"defaults.unknown_command": "unknown commands are always refused",
 	"defaults.overlong_key":    "keys over 250 bytes are always refused",
-	"match.sasl":               "match an ASCII login with ascii instead",
 	"match.unix":               "give the socket a listener of its own and match that with listener",
 	"match.service_account":    "match a certificate with tls instead",
 	"tls.pin":                  "match the certificate by its uri or dns name instead",

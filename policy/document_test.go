@@ -18,7 +18,7 @@ roles:
 identities:
   web:
     match:
-      - {tls: {uri: "spiffe://corp/web", dns: [web.corp], cn: web}, ascii: web, listener: main, from: [10.0.0.0/8]}
+      - {tls: {uri: "spiffe://corp/web", dns: [web.corp], cn: web}, sasl: Web, ascii: web, listener: main, from: [10.0.0.0/8]}
     weak_ok: true
     require: {tls: true, secret: true}
     roles: [app]
@@ -37,8 +37,8 @@ tests:
 		}}},
 		Identities: map[string]IdentityDoc{"web": {
 			Match: []Match{{
-				TLS:   &TLSMatch{URI: new("spiffe://corp/web"), DNS: []string{"web.corp"}, CN: new("web")},
-				ASCII: new("web"), Listener: new("main"), From: []string{"10.0.0.0/8"},
+				TLS:  &TLSMatch{URI: new("spiffe://corp/web"), DNS: []string{"web.corp"}, CN: new("web")},
+				SASL: new("Web"), ASCII: new("web"), Listener: new("main"), From: []string{"10.0.0.0/8"},
 			}},
 			WeakOK:  true,
 			Require: Require{TLS: true, Secret: true},
@@ -77,7 +77,6 @@ func TestDocumentRefusesLaterKeys(t *testing.T) {
 		{web("flush: scoped"), "identities.web.flush"},
 		{web("upstream: default"), "identities.web.upstream"},
 		{web("limits: {rps: 1}"), "identities.web.limits"},
-		{"identities: {web: {match: [{sasl: web}]}}", "identities.web.match[0].sasl"},
 		{"identities: {web: {match: [{unix: {uid: 1}}]}}", "identities.web.match[0].unix"},
 		{"identities: {web: {match: [{service_account: {name: web}}]}}", "identities.web.match[0].service_account"},
 		{"identities: {web: {match: [{tls: {pin: x}}]}}", "identities.web.match[0].tls.pin"},

@@ -92,7 +92,7 @@ func (p *editor) cover(d *demand, key []byte) {
 // name adds what d demands to a rule that covers key already, or makes a rule.
 func (p *editor) name(d *demand, key []byte) {
 	name := GroupName(d.need)
-	if d.verb != nil && (d.verb.Apart || d.access == 0 && p.words[name].allowed != 0) {
+	if d.own() && (d.verb.Apart || d.access == 0 && p.words[name].allowed != 0) {
 		name = d.verb.Grant
 	}
 	access := p.words[name].allowed

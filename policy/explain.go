@@ -43,15 +43,15 @@ type Explanation struct {
 // had to do with it.
 func (id *Identity) Explain(req *protocol.Request, now int64) Explanation {
 	e := Explanation{Identity: id.Name, Decision: id.Decide(req, now)}
-	ds, n := demandsOf(req, now)
-	if n == 0 {
+	ds := new(demands).of(req, now)
+	if len(ds) == 0 {
 		return e
 	}
 	for _, r := range id.rules {
-		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds[:n], req.Keys)})
+		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds, req.Keys)})
 	}
 	if e.Decision.Verdict != Allow {
-		e.Fix = joinEdits(id.edits(ds[:n], req.Keys))
+		e.Fix = joinEdits(id.edits(ds, req.Keys))
 	}
 	return e
 }

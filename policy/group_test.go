@@ -86,7 +86,7 @@ func TestGroupsAreAllowed(t *testing.T) {
 			"x": {Match: []Match{{ASCII: new("x")}}, Rules: []Rule{rule}},
 		}})
 		for _, v := range protocol.Verbs() {
-			req := &protocol.Request{Verb: v}
+			req := &protocol.Request{Form: protocol.Form{Verb: v}}
 			if v.Access != 0 {
 				req.Keys = [][]byte{[]byte("k")}
 			}

@@ -76,7 +76,7 @@ func mustParse(t testing.TB, cmd string) *protocol.Request {
 	if verb == nil {
 		t.Fatalf("parse %q: %v", cmd, err)
 	}
-	req = &protocol.Request{Verb: verb}
+	req = &protocol.Request{Form: protocol.Form{Verb: verb}}
 	if verb.Access != 0 {
 		req.Keys = bytes.Fields([]byte(cmd))[1:2]
 	}

@@ -156,9 +156,9 @@ func (p *Policy) search(f *auth.Facts) (at foundAt) {
 // tier is the strongest thing e asks for.
 func (e *entry) tier() tier {
 	switch {
-	case e.login != "" && e.cert != nil:
+	case e.asksLogin() && e.cert != nil:
 		return tierBoth
-	case e.login != "":
+	case e.asksLogin():
 		return tierLogin
 	case e.cert != nil:
 		return tierCert
@@ -175,7 +175,7 @@ func (p *Policy) loginHelps(f *auth.Facts) IdentifyKind {
 	kind := KindUnknown
 	for i := range p.entries {
 		e := &p.entries[i]
-		if f.Login != nil || e.login == "" || !e.holds(f) {
+		if f.Login != nil || !e.asksLogin() || !e.holds(f) {
 			continue
 		}
 		if !e.id.RequireTLS || f.TLS {

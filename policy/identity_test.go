@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -308,6 +309,17 @@ func TestIdentifyKindWords(t *testing.T) {
 	}
 }
 
+// refUsers are the users that a match takes of a login by this mechanism.
+func refUsers(m Match, mechanism string) (users []string) {
+	if m.ASCII != nil && mechanism == "ascii" {
+		users = append(users, *m.ASCII)
+	}
+	if m.SASL != nil && (mechanism != "ascii" || m.ASCII == nil) {
+		users = append(users, *m.SASL)
+	}
+	return users
+}
+
 // refIdentify is Identify without its requirements, written as the rules are
 // said: strongest kind of proof first, one entry that lists both wins, and
 // nothing weaker than a proof that was given counts.
@@ -316,10 +328,11 @@ func refIdentify(doc *Document, f auth.Facts) (name string, ok bool) {
 		names := make(map[string]bool)
 		for n, id := range doc.Identities {
 			for _, m := range id.Match {
-				login := m.ASCII == nil || f.Login != nil && f.Login.User == *m.ASCII && f.Login.Mechanism == "ascii"
+				asks := m.ASCII != nil || m.SASL != nil
+				login := !asks || f.Login != nil && slices.Contains(refUsers(m, f.Login.Mechanism), f.Login.User)
 				cert := m.TLS == nil || f.Cert != nil && f.Cert.CN == *m.TLS.CN
 				listener := m.Listener == nil || f.Listener == *m.Listener
-				if login && cert && listener && (m.ASCII != nil) == needLogin && (m.TLS != nil) == needCert {
+				if login && cert && listener && asks == needLogin && (m.TLS != nil) == needCert {
 					names[n] = true
 				}
 			}
@@ -368,13 +381,16 @@ func TestIdentifyAgainstReference(t *testing.T) {
 			var id IdentityDoc
 			for range 1 + rnd.IntN(2) {
 				m := Match{Listener: name()}
-				if rnd.IntN(2) == 0 {
+				if rnd.IntN(3) == 0 {
 					m.ASCII = name()
+				}
+				if rnd.IntN(3) == 0 {
+					m.SASL = name()
 				}
 				if rnd.IntN(2) == 0 {
 					m.TLS = &TLSMatch{CN: name()}
 				}
-				if rnd.IntN(3) > 0 && (m.ASCII != nil || m.TLS != nil) {
+				if rnd.IntN(3) > 0 && (m.ASCII != nil || m.SASL != nil || m.TLS != nil) {
 					m.Listener = nil
 				}
 				id.Match = append(id.Match, m)
@@ -391,7 +407,7 @@ func TestIdentifyAgainstReference(t *testing.T) {
 		for range 20 {
 			f := auth.Facts{Listener: *name(), TLS: true}
 			if rnd.IntN(2) == 0 {
-				f.Login = &auth.Login{User: *name(), Mechanism: "ascii"}
+				f.Login = &auth.Login{User: *name(), Mechanism: []string{"ascii", "PLAIN", "SCRAM-SHA-256"}[rnd.IntN(3)]}
 			}
 			if rnd.IntN(2) == 0 {
 				f.Cert = &auth.Cert{CN: *name()}

@@ -23,8 +23,11 @@ func (c *compiler) lint(p *Policy) {
 }
 
 // lintServed warns of a command that is allowed by name and refused all the same.
+// Logins are answered before there is an identity, so that naming them is idle
+// and not wrong.
 func (c *compiler) lintServed(at, grant string, deny bool) {
-	if !deny && !slices.ContainsFunc(protocol.ByGrant(grant), (*protocol.Verb).Served) {
+	answered := func(v *protocol.Verb) bool { return v.Served() || v.Category == protocol.CatAuth }
+	if !deny && !slices.ContainsFunc(protocol.ByGrant(grant), answered) {
 		c.out.Warnf(codeNeverServed, at, "remove it", "%q is never served, whoever asks", grant)
 	}
 }
@@ -69,7 +72,7 @@ func (c *compiler) lintWeak(id *Identity, how string) {
 			}
 		}
 		if what != "" {
-			c.out.Warnf(codeWeakAll, at, "require tls or ascii in "+how+", or allow less",
+			c.out.Warnf(codeWeakAll, at, "require tls or sasl in "+how+", or allow less",
 				"clients that become %q by %s alone may %s", clip(id.Name), how, what)
 		}
 	}

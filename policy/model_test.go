@@ -37,6 +37,8 @@ func modelNames(names []string, deny bool, v *protocol.Verb, c protocol.Category
 			return true
 		case !own && n == "delete" && c == protocol.CatDelete:
 			return true
+		case !own && deny && n == v.Grant:
+			return true
 		}
 	}
 	return false
@@ -75,14 +77,17 @@ func modelNeeds(req *protocol.Request, at int64) []modelNeed {
 	}
 	var all []modelNeed
 	for _, k := range req.Keys {
-		if v.Access&protocol.Reads != 0 {
-			all = append(all, modelNeed{v.Category, false, true, string(k)})
-		}
-		if v.Access&protocol.Writes != 0 {
-			all = append(all, modelNeed{v.Category, true, true, string(k)})
-		}
-		if req.Needs(at) != v.Category {
-			all = append(all, modelNeed{req.Needs(at) &^ v.Category, true, true, string(k)})
+		for c := protocol.Category(1); c <= protocol.CatAll; c <<= 1 {
+			vanishes := c == protocol.CatDelete && c != v.Category
+			if req.Needs(at)&c == 0 {
+				continue
+			}
+			if req.Access()&protocol.Reads != 0 && !vanishes {
+				all = append(all, modelNeed{c, false, true, string(k)})
+			}
+			if req.Access()&protocol.Writes != 0 || vanishes {
+				all = append(all, modelNeed{c, true, true, string(k)})
+			}
 		}
 	}
 	return all

@@ -40,7 +40,8 @@ type Identity struct {
 type entry struct {
 	id       *Identity
 	path     string
-	login    string
+	sasl     string // user of a SASL login
+	ascii    string // user of an ASCII login
 	cert     *certMatch
 	listener string
 	from     []netip.Prefix
@@ -84,12 +85,26 @@ func (e *entry) holds(f *auth.Facts) bool {
 	return len(e.from) == 0 || containsAddr(e.from, f.Addr)
 }
 
+// asksLogin reports whether a part of e is a login, of either dialect.
+func (e *entry) asksLogin() bool { return e.sasl != "" || e.ascii != "" }
+
 // holdsLogin reports whether the part of e that is the login holds.
 func (e *entry) holdsLogin(l *auth.Login) bool {
-	return e.login == "" || l != nil && l.Mechanism == loginASCII && l.User == e.login
+	if !e.asksLogin() {
+		return true
+	}
+	if l == nil {
+		return false
+	}
+	user := e.sasl
+	if l.Mechanism == loginASCII {
+		user = e.ascii
+	}
+	return user != "" && user == l.User
 }
 
-// loginASCII is the mechanism that a match names with ascii.
+// loginASCII is the mechanism of a login of the ASCII dialect. Every other one
+// is of SASL.
 const loginASCII = "ascii"
 
 // holds reports whether every part of m holds of c.

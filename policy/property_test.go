@@ -121,14 +121,25 @@ func genDoc(c chooser) *Document {
 	}
 }
 
+// genParts makes the parts of a request that decide what it needs.
+func genParts(c chooser) (has protocol.Part) {
+	for _, part := range []protocol.Part{protocol.HasExptime, protocol.HasVivify, protocol.HasRecache, protocol.HasNewCAS} {
+		if c.IntN(3) == 0 {
+			has |= part
+		}
+	}
+	return has
+}
+
 // genRequest makes a request of any command.
 func genRequest(c chooser) *protocol.Request {
 	v := one(c, protocol.Verbs())
 	if c.IntN(2) == 0 {
-		v = protocol.Verbs()[c.IntN(14)] // the commands about keys come first
+		v = protocol.Verbs()[c.IntN(18)] // the commands about keys come first
 	}
-	req := &protocol.Request{Verb: v, Exptime: int32(c.IntN(3) - 1)}
+	req := &protocol.Request{Form: protocol.Form{Verb: v}}
 	if v.Access != 0 {
+		req.Has, req.Exptime = genParts(c), int32(c.IntN(3)-1)
 		for range 1 + c.IntN(3)*c.IntN(2) {
 			req.Keys = append(req.Keys, []byte(genKey(c)))
 		}
@@ -142,7 +153,7 @@ func describe(doc *Document, req *protocol.Request) string {
 	for _, r := range append(slices.Clone(doc.Roles["r"].Rules), doc.Identities["x"].Rules...) {
 		s += "  {" + (&rule{written: r}).String() + "}\n"
 	}
-	return fmt.Sprintf("roles %v, rules\n%s  %s %q exptime %d", doc.Identities["x"].Roles, s, req.Verb.Name, req.Keys, req.Exptime)
+	return fmt.Sprintf("roles %v, rules\n%s  %s %q exptime %d parts %b", doc.Identities["x"].Roles, s, req.Verb.Name, req.Keys, req.Exptime, req.Has)
 }
 
 // checkPair checks everything that holds of any identity and request.
@@ -191,8 +202,7 @@ func checkExplained(t *testing.T, doc *Document, id *Identity, req *protocol.Req
 // leave a document that compiles and allows the request.
 func checkFix(t *testing.T, doc *Document, id *Identity, req *protocol.Request) {
 	t.Helper()
-	ds, n := demandsOf(req, now)
-	edits := id.edits(ds[:n], req.Keys)
+	edits := id.edits(new(demands).of(req, now), req.Keys)
 	changed := applyEdits(doc, edits)
 	p, list := Compile(changed)
 	if list.Failed() {

@@ -43,24 +43,20 @@ type writtenPattern struct {
 	path string
 }
 
-// demand is one thing that must be granted for a request to be allowed.
-type demand struct {
-	verb   *protocol.Verb    // nil for a category the arguments of a request added
-	need   protocol.Category // a single one
-	access protocol.Access   // a single one; 0 for a command without keys
-}
-
 // names reports whether r names what d demands, whatever the key. Allow and
-// deny rules differ in one thing: a group in a deny rule holds the commands
-// that are kept apart, a group in an allow rule does not.
+// deny rules differ in two things: a group in a deny rule holds the commands
+// that are kept apart, a group in an allow rule does not; and a command in a
+// deny rule stands for all that it can do, in an allow rule for what it is there
+// for alone.
 func (r *rule) names(d *demand) bool {
-	if d.verb == nil {
-		return (r.groups|r.extra)&d.need != 0
-	}
-	if r.groups&d.need != 0 && (r.apart || !d.verb.Apart) {
+	own := d.own()
+	if own && r.groups&d.need != 0 && (r.apart || !d.verb.Apart) {
 		return true
 	}
-	return slices.Contains(r.grants, d.verb.Grant)
+	if !own && (r.groups|r.extra)&d.need != 0 {
+		return true
+	}
+	return (own || r.deny) && slices.Contains(r.grants, d.verb.Grant)
 }
 
 // covers reports whether r, which names d, holds for key. For a command
