@@ -8,16 +8,19 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // FakeOptions says what a Fake pretends to be. The zero value is a memcached
 // 1.6.45 with its default settings on a unix socket.
 type FakeOptions struct {
-	Version     string            // what it reports, and whose commands it knows; default "1.6.45"
+	Version     string            // what it reports, and whose commands it knows; default "1.6.18"
 	ItemSizeMax int               // bytes; default 1 MiB
 	MaxConns    int               // reported, not enforced; default 1024
 	TCP         bool              // listen on a free port of 127.0.0.1 instead of a unix socket
 	Banner      string            // line sent to each new connection; none if empty
+	Now         func() int64      // the clock, in seconds since 1970; default the real one
+	Forgetful   bool              // keeps no record of what it receives, for tests that send very much
 	Extra       map[string]string // whole lines, without line end, and their replies, sent as they are
 }
 
@@ -40,6 +43,7 @@ type Fake struct {
 	conns      map[*fakeConn]bool
 	received   []byte
 	requests   [][]byte
+	executed   int // requests, also those that are not kept
 	faults     []Fault
 	hook       func(n int, req []byte) Fault
 	violations []string
@@ -49,15 +53,7 @@ type Fake struct {
 // the violations it saw as errors of the test.
 func StartFake(t testing.TB, opts FakeOptions) *Fake {
 	t.Helper()
-	if opts.Version == "" {
-		opts.Version = "1.6.45"
-	}
-	if opts.ItemSizeMax == 0 {
-		opts.ItemSizeMax = 1 << 20
-	}
-	if opts.MaxConns == 0 {
-		opts.MaxConns = 1024
-	}
+	opts = opts.withDefaults()
 	f := &Fake{
 		closing:  make(chan struct{}),
 		opts:     opts,
@@ -75,6 +71,23 @@ func StartFake(t testing.TB, opts FakeOptions) *Fake {
 		}
 	})
 	return f
+}
+
+// withDefaults returns o with what it leaves out.
+func (o FakeOptions) withDefaults() FakeOptions {
+	if o.Version == "" {
+		o.Version = "1.6.18"
+	}
+	if o.ItemSizeMax == 0 {
+		o.ItemSizeMax = 1 << 20
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 1024
+	}
+	if o.Now == nil {
+		o.Now = func() int64 { return time.Now().Unix() }
+	}
+	return o
 }
 
 func (f *Fake) listen(t testing.TB) {
@@ -112,7 +125,7 @@ func (f *Fake) Dial(t testing.TB) net.Conn {
 }
 
 // Received returns a copy of every byte received, over all connections in the
-// order of arrival.
+// order of arrival. A forgetful fake has none.
 func (f *Fake) Received() []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +133,8 @@ func (f *Fake) Received() []byte {
 }
 
 // Requests returns the complete canonical requests in the order they were
-// executed, each with its data block and line ends. They are copies.
+// executed, each with its data block and line ends. They are copies. A forgetful
+// fake has none.
 func (f *Fake) Requests() [][]byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -197,7 +211,9 @@ func (f *Fake) CloseConns() {
 func (f *Fake) record(p []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.received = append(f.received, p...)
+	if !f.opts.Forgetful {
+		f.received = append(f.received, p...)
+	}
 }
 
 func (f *Fake) violation(line string, why error) {
@@ -209,8 +225,11 @@ func (f *Fake) violation(line string, why error) {
 // execute runs req and chooses its fault.
 func (f *Fake) execute(req *fakeRequest, raw []byte) (reply []byte, fault Fault) {
 	f.mu.Lock()
-	f.requests = append(f.requests, raw)
-	n, hook := len(f.requests), f.hook
+	f.executed++
+	if !f.opts.Forgetful {
+		f.requests = append(f.requests, raw)
+	}
+	n, hook := f.executed, f.hook
 	if len(f.faults) > 0 && req.namesKey() {
 		hook = nil
 		fault, f.faults = f.faults[0], f.faults[1:]

@@ -115,6 +115,16 @@ set L 0 0 1048517|LARGE
 ms L 1048517 O1|LARGE
 set L 0 0 1048516|LARGE
 mg L s
+append L 0 0 1|x
+ms L 1 MA|x
+add L 0 0 1048517|LARGE
+mg L s
+ms L 1048517 ME|LARGE
+mg L s
+set L 1 0 1048512|LARGE
+mg L s f
+set L 1 0 1048513|LARGE
+get L
 flush_all
 get e
 mn`
@@ -169,8 +179,8 @@ func TestFakeTellsItsSettings(t *testing.T) {
 	if got, want := string(Transcript(t, c, []byte("stats  odd\r\n"), patience)), "STAT x 1\r\nEND\r\nMN\r\n"; got != want {
 		t.Errorf("extra line: got %q, want %q", got, want)
 	}
-	if got, err := ask(c, "version", patience); got != "VERSION 1.6.45\r\n" {
-		t.Errorf("version: got %q, %v, want 1.6.45", got, err)
+	if got, err := ask(c, "version", patience); got != "VERSION 1.6.18\r\n" {
+		t.Errorf("version: got %q, %v, want 1.6.18", got, err)
 	}
 	f.SetVersion("1.5.22")
 	if got, err := ask(c, "version", patience); got != "VERSION 1.5.22\r\n" {
@@ -179,14 +189,17 @@ func TestFakeTellsItsSettings(t *testing.T) {
 }
 
 func TestFakeKnowsFlagsOfNewerVersions(t *testing.T) {
-	c := StartFake(t, FakeOptions{}).Dial(t)
+	c := StartFake(t, FakeOptions{Version: "1.6.45"}).Dial(t)
 	for _, x := range []struct{ in, want string }{
 		{"ms a 1 E50 c s|x", "HD c50 s1\r\n"},
 		{"md a E60 I", "HD\r\n"},
 		{"mg a c", "HD c60 X W\r\n"},
 		{"ms b 1 MA N0 E70|x", "HD\r\n"},
 		{"md b x F9 O1", "HD O1\r\n"},
-		{"mg b v f", "VA 0 f9\r\n\r\n"},
+		{"mg b v f c", "VA 0 f9 c70\r\n\r\n"},
+		{"md b I x E71", "HD\r\n"},
+		{"mg b C70 v f", "VA 0 f0 X W\r\n\r\n"},
+		{"mg b C71 v f", "HD f0 Z X\r\n"},
 		{"ma n N0 J5 E80 c v", "VA 1 c80\r\n5\r\n"},
 		{"mg w N0 E90 c", "HD c90 W\r\n"},
 		{"ms z 1 C5 c s O9|x", "NF c0 s0 O9\r\n"},

@@ -64,6 +64,9 @@ func runStore(s *fakeStore, r *fakeRequest) string {
 		p.cas, _ = strconv.ParseUint(r.args[4], 10, 64)
 	}
 	_, how := s.put(p)
+	if how == tooLarge && r.verb == "set" {
+		delete(s.items, p.key)
+	}
 	return classicWords[how]
 }
 
@@ -81,14 +84,14 @@ func runDelta(s *fakeStore, r *fakeRequest) string {
 		return "NOT_FOUND\r\n"
 	}
 	delta, _ := strconv.ParseUint(r.args[1], 10, 64)
-	if !s.add(it, delta, r.verb == "decr") {
+	if s.add(it, delta, r.verb == "decr", 0) != stored {
 		return nonNumeric
 	}
 	return string(it.value) + "\r\n"
 }
 
 func runTouch(s *fakeStore, r *fakeRequest) string {
-	it := s.find(r.args[0])
+	it := s.fetch(r.args[0])
 	if it == nil {
 		return "NOT_FOUND\r\n"
 	}

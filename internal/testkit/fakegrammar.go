@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,7 @@ type fakeRequest struct {
 	flags   []metaFlag
 	body    []byte // value of a storage command, without its terminator
 	line    string // as received, without its terminator
+	echo    string // what flag k gives back, which no request to a fake has
 }
 
 // metaFlag is one flag of a meta command: a letter and the token glued to it.
@@ -34,12 +36,14 @@ type metaFlag struct {
 type fakeCommand struct {
 	args  []string // what each argument must be: a name in argKinds, "name+" for one or more, "name?" for at most one
 	flags string   // letters of the meta flags it takes; "" if it is not a meta command
+	mute  string   // letters of those that mean nothing to it
 	body  int      // which argument is the length of the data block; 0 for none
 	run   func(*fakeStore, *fakeRequest) string
 }
 
 // commands is everything a proxy may send to a memcached of a version. What has
-// no row is a violation, and so are noreply, quit, and the meta flags b, k and q.
+// no row is a violation, and so are noreply, quit, and the meta flags b, k and
+// q. A flag that the version takes and pays no heed to is none.
 func commands(version string) map[string]*fakeCommand {
 	table := allCommands()
 	for _, since := range additions {
@@ -47,21 +51,39 @@ func commands(version string) map[string]*fakeCommand {
 			continue
 		}
 		for _, verb := range strings.Fields(since.verbs) {
-			table[verb].flags = without(table[verb].flags, since.flags)
-			if since.flags == "" {
-				delete(table, verb)
-			}
+			since.takeFrom(table, verb)
 		}
 	}
 	return table
 }
 
-// additions says in which version of memcached a command, or a flag of one,
-// became usable for a proxy. Newest first, so that whole commands go last.
-var additions = []struct{ version, verbs, flags string }{
-	{"1.6.27", "mg ms md ma", "Ex"},
-	{"1.6.20", "ms", "Ns"},
-	{"1.6.18", "mg ms md ma mn", ""},
+// addition is what a version of memcached has brought.
+type addition struct {
+	version string
+	verbs   string // commands, with spaces between them
+	flags   string // letters of flags; "" for the commands themselves
+	mute    bool   // versions before take the flags, and pay no heed to them
+}
+
+// additions are those that matter to a proxy. Newest first, so that whole
+// commands go last.
+var additions = []addition{
+	{version: "1.6.40", verbs: "mg", flags: "C", mute: true},
+	{version: "1.6.27", verbs: "mg ms md ma", flags: "Ex"},
+	{version: "1.6.20", verbs: "ms", flags: "Ns", mute: true},
+	{version: "1.6.18", verbs: "mg ms md ma me mn"},
+}
+
+// takeFrom makes a command of table what it was before the addition.
+func (a addition) takeFrom(table map[string]*fakeCommand, verb string) {
+	switch command := table[verb]; {
+	case a.flags == "":
+		delete(table, verb)
+	case a.mute:
+		command.mute += a.flags
+	default:
+		command.flags = without(command.flags, a.flags)
+	}
 }
 
 // without returns s without the letters in drop.
@@ -105,10 +127,11 @@ func allCommands() map[string]*fakeCommand {
 		"incr":      {args: []string{"key", "u64"}, run: runDelta},
 		"decr":      {args: []string{"key", "u64"}, run: runDelta},
 		"touch":     {args: []string{"key", "exp"}, run: runTouch},
-		"mg":        {args: []string{"key"}, flags: "ENORTcfhlstuv", run: runMetaGet},
+		"mg":        {args: []string{"key"}, flags: "CENORTcfhlstuv", run: runMetaGet},
 		"ms":        {args: []string{"key", "len"}, flags: "CEFIMNOTcs", body: 1, run: runMetaSet},
 		"md":        {args: []string{"key"}, flags: "CEFIOTx", run: runMetaDelete},
 		"ma":        {args: []string{"key"}, flags: "CDEJMNOTctv", run: runMetaArith},
+		"me":        {args: []string{"key"}, run: runMetaDebug},
 		"mn":        {run: func(*fakeStore, *fakeRequest) string { return "MN\r\n" }},
 		"version":   {run: func(s *fakeStore, _ *fakeRequest) string { return "VERSION " + s.version + "\r\n" }},
 		"stats":     {args: []string{"settings"}, run: runStats},
@@ -224,8 +247,12 @@ func (r *fakeRequest) takeFlags(tokens []string) error {
 		}
 		r.flags = append(r.flags, f)
 	}
+	r.flags = slices.DeleteFunc(r.flags, r.command.ignores)
 	return nil
 }
+
+// ignores reports whether a flag means nothing to the command.
+func (c *fakeCommand) ignores(f metaFlag) bool { return strings.IndexByte(c.mute, f.letter) >= 0 }
 
 func (f metaFlag) valid(verb string) bool {
 	kind := flagKinds[f.letter]

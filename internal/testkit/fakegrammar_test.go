@@ -15,7 +15,7 @@ func TestCanonicalLinesAreTaken(t *testing.T) {
 		"get " + strings.TrimSpace(strings.Repeat("k ", 1024)),
 		"set a 0 0 0", "set a 4294967295 -2147483648 2147483647", "cas a 0 0 1 18446744073709551615",
 		"add a 0 0 1", "replace a 0 0 1", "append a 0 0 1", "prepend a 0 0 1",
-		"delete a", "incr a 0", "decr a 18446744073709551615", "touch a 2147483647", "touch \xff\x80 0",
+		"me a", "delete a", "incr a 0", "decr a 18446744073709551615", "touch a 2147483647", "touch \xff\x80 0",
 		"mn", "version", "stats settings", "flush_all", "flush_all 10",
 		"mg a", "mg a c f h l s t u v", "mg a N30 R-1 T0 O0 E7 v", "mg a O" + strings.Repeat("1", 31),
 		"ms a 2", "ms a 2 MS F5 T0 C1 I c O12 E3", "ms a 2 MA N0", "md a C1 I T30 O1", "md a x F1",
@@ -33,7 +33,7 @@ func TestOtherLinesAreViolations(t *testing.T) {
 		{"", `"" is no command for a proxy to send`},
 		{"GET a", `"GET" is no command`},
 		{"quit", `"quit" is no command`},
-		{"me a", `"me" is no command`},
+		{"me a b", `"b" after its last argument`},
 		{" get a", `"" is no command`},
 		{"get", `get lacks its key`},
 		{"get ", `"" is no canonical key`},
@@ -100,11 +100,15 @@ func TestCommandsComeWithTheirVersion(t *testing.T) {
 		taken         bool
 	}{
 		{"1.6.45", "md a x", true},
+		{"1.6.40", "mg a C1 v", true},
+		{"1.6.39", "mg a C1 v", true},
+		{"1.6.18", "me a", true},
+		{"1.5.22", "me a", false},
 		{"1.6.27", "md a x", true},
 		{"1.6.26", "md a x", false},
 		{"1.6.26", "ms a 1 E5", false},
 		{"1.6.20", "ms a 1 s MA N0", true},
-		{"1.6.19", "ms a 1 N0", false},
+		{"1.6.19", "ms a 1 N0", true},
 		{"1.6.19", "mg a s N0", true},
 		{"1.6.18", "mg a v", true},
 		{"1.6.9", "mg a v", false},
@@ -120,14 +124,34 @@ func TestCommandsComeWithTheirVersion(t *testing.T) {
 	}
 }
 
+func TestFlagsMeanNothingBeforeTheirVersion(t *testing.T) {
+	for _, c := range []struct {
+		version, line string
+		flags         int
+	}{
+		{"1.6.40", "mg a C1 v", 2},
+		{"1.6.39", "mg a C1 v", 1},
+		{"1.6.20", "ms a 1 MA N0 s C1", 4},
+		{"1.6.19", "ms a 1 MA N0 s C1", 2},
+	} {
+		req, err := parseLine(commands(c.version), c.line)
+		if err != nil || len(req.flags) != c.flags {
+			t.Errorf("%s: %q: got flags %v, %v, want %d of them", c.version, c.line, req.flags, err, c.flags)
+		}
+	}
+	if _, err := parseLine(commands("1.6.18"), "ms a 1 s s"); err == nil {
+		t.Error("a flag that means nothing may stand twice")
+	}
+}
+
 // shape is the canonical grammar once more, without ranges and limits: %k is a
 // key or opaque, %e a number with a sign, %n one without.
 var shape = regexp.MustCompile("^(" + strings.NewReplacer(
 	"%k", `[^\x00-\x20\x7f]+`, "%e", `(0|-?[1-9][0-9]*)`, "%n", `(0|[1-9][0-9]*)`,
 ).Replace(strings.Join([]string{
 	`gets?( %k)+`, `gats? %e( %k)+`, `(set|add|replace|append|prepend) %k %n %e %n`, `cas %k %n %e %n %n`,
-	`delete %k`, `(incr|decr) %k %n`, `touch %k %e`, `mn`, `version`, `stats settings`, `flush_all( %e)?`,
-	`mg %k( ([cfhlstuv]|[NRT]%e|E%n|O%k))*`, `ms %k %n( ([Ics]|M[EAPRS]|[NT]%e|[CEF]%n|O%k))*`,
+	`delete %k`, `(incr|decr) %k %n`, `touch %k %e`, `me %k`, `mn`, `version`, `stats settings`, `flush_all( %e)?`,
+	`mg %k( ([cfhlstuv]|[NRT]%e|[CE]%n|O%k))*`, `ms %k %n( ([Ics]|M[EAPRS]|[NT]%e|[CEF]%n|O%k))*`,
 	`md %k( ([Ix]|T%e|[CEF]%n|O%k))*`, `ma %k( ([ctv]|M[ID]|[NT]%e|[CDEJ]%n|O%k))*`,
 }, "|")) + ")$")
 

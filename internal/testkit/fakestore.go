@@ -1,17 +1,27 @@
 package testkit
 
-import (
-	"strconv"
-	"time"
-)
+import "strconv"
 
 // relativeExpiry is the largest expiry that counts from now; a larger one is
 // seconds since 1970.
 const relativeExpiry = 60 * 60 * 24 * 30
 
-// itemOverhead is what memcached adds to key and value when it compares an
-// item with item_size_max: header, CAS id and two terminators.
-const itemOverhead = 59
+// itemOverhead is what memcached adds to key and value to get the size of an
+// item: header, CAS id and two terminators. Client flags that are not 0 take
+// flagsSize more.
+const (
+	itemOverhead = 59
+	flagsSize    = 4
+)
+
+// itemSize is how large memcached says that an item is, in bytes.
+func itemSize(key string, it *fakeItem) int {
+	size := len(key) + len(it.value) + itemOverhead
+	if it.flags != 0 {
+		size += flagsSize
+	}
+	return size
+}
 
 // fakeStore is the fake's cache. Its owner holds a lock around every command.
 type fakeStore struct {
@@ -34,13 +44,14 @@ type fakeItem struct {
 	promised bool // somebody has been told to make it anew
 }
 
+// newFakeStore returns an empty cache. o has its defaults.
 func newFakeStore(o FakeOptions) *fakeStore {
 	return &fakeStore{
 		version:     o.Version,
 		itemSizeMax: o.ItemSizeMax,
 		maxConns:    o.MaxConns,
 		items:       map[string]*fakeItem{},
-		now:         func() int64 { return time.Now().Unix() },
+		now:         o.Now,
 	}
 }
 
@@ -54,7 +65,7 @@ func (s *fakeStore) find(key string) *fakeItem {
 	return it
 }
 
-// fetch is find for a command that reads the value.
+// fetch is find for a command that counts as a use of the item.
 func (s *fakeStore) fetch(key string) *fakeItem {
 	it := s.find(key)
 	if it != nil {
@@ -63,15 +74,19 @@ func (s *fakeStore) fetch(key string) *fakeItem {
 	return it
 }
 
-// expiry turns an expiry as it is sent into a point in time.
+// expiry turns an expiry as it is sent into a point in time. All that is over
+// is the same point.
 func (s *fakeStore) expiry(exp int64) int64 {
+	now := s.now()
 	switch {
-	case exp == 0 || exp > relativeExpiry:
+	case exp == 0:
+		return 0
+	case exp > relativeExpiry && exp > now:
 		return exp
-	case exp < 0:
+	case exp < 0 || exp > relativeExpiry:
 		return 1
 	default:
-		return s.now() + exp
+		return now + exp
 	}
 }
 
@@ -89,6 +104,7 @@ const (
 	exists
 	notFound
 	tooLarge
+	notNumber
 )
 
 // put is a store in the words of the meta dialect.
@@ -106,14 +122,17 @@ type put struct {
 
 // put stores p and returns the item, or nil if it did not.
 func (s *fakeStore) put(p put) (*fakeItem, outcome) {
-	if len(p.key)+len(p.value)+itemOverhead > s.itemSizeMax {
+	it := &fakeItem{value: p.value, flags: p.flags, expires: s.expiry(p.exp)}
+	if itemSize(p.key, it) > s.itemSizeMax {
 		return nil, tooLarge
 	}
-	it := &fakeItem{value: p.value, flags: p.flags, expires: s.expiry(p.exp)}
 	old := s.find(p.key)
 	how := p.missing()
 	if old != nil {
 		how = p.onto(old, it)
+	}
+	if how == stored && itemSize(p.key, it) > s.itemSizeMax {
+		how = notStored // it has outgrown the limit
 	}
 	if how != stored {
 		return nil, how
@@ -145,7 +164,7 @@ func (p put) onto(old, it *fakeItem) outcome {
 		return notStored
 	}
 	if p.compare && p.cas != old.cas {
-		if !p.stale || p.cas > old.cas {
+		if !p.stale || p.cas == 0 || p.cas > old.cas {
 			return exists
 		}
 		it.expires, it.stale, it.promised = old.expires, true, old.promised
@@ -162,11 +181,23 @@ func (p put) onto(old, it *fakeItem) outcome {
 	return stored
 }
 
-// add changes the number in it by delta and reports whether it was one.
-func (s *fakeStore) add(it *fakeItem, delta uint64, down bool) bool {
+// newNumber stores a number that never expires.
+func (s *fakeStore) newNumber(key string, n uint64) *fakeItem {
+	it, _ := s.put(put{key: key, value: strconv.AppendUint(nil, n, 10), mode: "S"})
+	return it
+}
+
+// add changes the number in it by delta, if its CAS id is cas or cas is 0.
+func (s *fakeStore) add(it *fakeItem, delta uint64, down bool, cas uint64) outcome {
+	if len(it.value) == 0 {
+		return notNumber
+	}
+	if cas != 0 && cas != it.cas {
+		return exists
+	}
 	n, err := strconv.ParseUint(string(it.value), 10, 64)
 	if err != nil {
-		return false
+		return notNumber
 	}
 	switch {
 	case !down:
@@ -177,5 +208,5 @@ func (s *fakeStore) add(it *fakeItem, delta uint64, down bool) bool {
 		n -= delta
 	}
 	it.value, it.cas = strconv.AppendUint(nil, n, 10), s.nextCAS()
-	return true
+	return stored
 }

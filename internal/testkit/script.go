@@ -21,9 +21,28 @@ import (
 //	< text        expects the line text and CRLF
 //	<| "text"     expects exactly the bytes of a Go string
 //	<~ regexp     expects a line, which ends in CRLF, that matches as a whole
+//	> bin packet  sends a packet of the binary dialect
+//	< bin packet  expects one
 //	<EOF          expects the peer to close, and nothing before that
 //
 // {{a*251}} in a step stands for 251 times "a". Empty lines mean nothing.
+//
+// A packet is written as the name of its opcode and fields, in any order:
+//
+//	> bin SET key=a flags=5 exp=10 value=hello opaque=7 cas=0
+//	< bin SET opaque=7 cas=*
+//	> bin GET key="a b" value=hex:00ff
+//	< bin GET status=1 value="Not found"
+//	> bin op=0x55 key=a extras=hex:00 bodylen=1000
+//
+// What is not written is 0 or empty. The fields of both are key, extras, value,
+// opaque, cas and datatype; of a request also vbucket, and of a reply status and
+// number, which is a value of eight bytes. A text is bare, a Go string, or hex:
+// and digits; a number may be 0x and digits. Instead of extras, their parts may
+// be written: flags, exp, delta and initial of a request that has them, which
+// has them even if they are not written, and flags of a reply. The fields magic,
+// keylen, extlen and bodylen of a request override what the header would say.
+// In a reply cas, value, extras and opaque may be *, which is anything.
 type Script struct {
 	Name       string            // the file's name without folder and ending
 	About      string            // its first line
@@ -37,6 +56,9 @@ type Step struct {
 	Kind StepKind       // what the step does
 	Data string         // bytes to send or expect, CRLF included
 	Re   *regexp.Regexp // of a Match step, for the line without its CRLF
+
+	Packet Packet   // of an ExpectPacket step
+	Any    []string // the packet's fields that may hold anything
 }
 
 // StepKind says what a step does.
@@ -48,6 +70,8 @@ const (
 	Expect StepKind = "expect"
 	Match  StepKind = "match"
 	EOF    StepKind = "eof"
+
+	ExpectPacket StepKind = "packet"
 )
 
 // maxExpansion bounds what one {{text*n}} stands for, in bytes.
@@ -125,12 +149,21 @@ func (s *Script) add(pos, line string) error {
 
 // stepKinds says what a line's first word makes of its rest.
 var stepKinds = map[string]func(rest string) (Step, error){
-	">":    func(rest string) (Step, error) { return Step{Kind: Send, Data: rest + "\r\n"}, nil },
-	"<":    func(rest string) (Step, error) { return Step{Kind: Expect, Data: rest + "\r\n"}, nil },
+	">":    func(rest string) (Step, error) { return lineOrPacket(Send, rest, sendPacket) },
+	"<":    func(rest string) (Step, error) { return lineOrPacket(Expect, rest, expectPacket) },
 	">|":   func(rest string) (Step, error) { return quoted(Send, rest) },
 	"<|":   func(rest string) (Step, error) { return quoted(Expect, rest) },
 	"<~":   matching,
 	"<EOF": func(rest string) (Step, error) { return Step{Kind: EOF}, wantEmpty(rest) },
+}
+
+// lineOrPacket reads a line of text, or a packet if it begins with bin, which
+// is no word of the text dialects.
+func lineOrPacket(kind StepKind, rest string, packet func(string) (Step, error)) (Step, error) {
+	if note, ok := strings.CutPrefix(rest, "bin "); ok {
+		return packet(note)
+	}
+	return Step{Kind: kind, Data: rest + "\r\n"}, nil
 }
 
 func quoted(kind StepKind, rest string) (Step, error) {

@@ -185,6 +185,8 @@ func format(s Script) string {
 			out += ">| " + brace.Replace(strconv.Quote(step.Data)) + "\n"
 		case Expect:
 			out += "<| " + brace.Replace(strconv.Quote(step.Data)) + "\n"
+		case ExpectPacket:
+			out += "< bin " + step.notation() + "\n"
 		case EOF:
 			out += "<EOF\n"
 		}
@@ -196,6 +198,7 @@ func format(s Script) string {
 // sends and expects the same bytes.
 func FuzzParseScript(f *testing.F) {
 	f.Add("# a\n> get a\n< END\n<EOF")
+	f.Add("# a\n> bin SET key=a flags=5 bodylen=7\n< bin GET flags=1 cas=* value=\"{\"\n< bin GETK extras=* opaque=*")
 	f.Add("# a\n>| \"{{\\x00*3}}\"\n@k v\n< {{a*7}}b")
 	f.Fuzz(func(t *testing.T, text string) {
 		first, err := parseScript("x.txt", text)

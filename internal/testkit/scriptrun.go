@@ -102,6 +102,9 @@ func (s Step) check(in *bufio.Reader) error {
 		got, _ = in.Peek(in.Buffered())
 		return mismatch(got, "the connection closed", err)
 	}
+	if s.Kind == ExpectPacket {
+		return s.checkPacket(in)
+	}
 	if s.Kind == Expect {
 		got, err := readWhile(in, s.Data)
 		if string(got) != s.Data {
@@ -153,6 +156,26 @@ func Transcript(t testing.TB, conn net.Conn, input []byte, idle time.Duration) [
 	const ask, answer = "mn\r\n", "MN\r\n"
 	input = append(bytes.Clone(input), ask...)
 	owed := bytes.Count(input, []byte(ask))
+	return transcript(conn, input, idle, func(out []byte) bool {
+		return bytes.HasSuffix(out, []byte(answer)) && bytes.Count(out, []byte(answer)) >= owed
+	})
+}
+
+// lastOpaque is that of the NOOP which ends a transcript.
+const lastOpaque = 0xfffffffe
+
+// PacketTranscript is Transcript in the binary dialect: what ends it is a NOOP
+// with an opaque that input should not use.
+func PacketTranscript(t testing.TB, conn net.Conn, input []byte, idle time.Duration) []byte {
+	t.Helper()
+	input = append(bytes.Clone(input), Packet{Op: OpNoop, Opaque: lastOpaque}.Bytes()...)
+	answer := Packet{Reply: true, Op: OpNoop, Opaque: lastOpaque}.Bytes()
+	return transcript(conn, input, idle, func(out []byte) bool { return bytes.HasSuffix(out, answer) })
+}
+
+// transcript sends input and returns what comes back until it is whole, the peer
+// closes, or nothing has come for idle.
+func transcript(conn net.Conn, input []byte, idle time.Duration, whole func([]byte) bool) []byte {
 	sent := make(chan struct{})
 	go func() { // the peer may want to be read before it reads on
 		defer close(sent)
@@ -164,7 +187,7 @@ func Transcript(t testing.TB, conn net.Conn, input []byte, idle time.Duration) [
 		conn.SetReadDeadline(time.Now().Add(idle))
 		n, err := conn.Read(buf)
 		out = append(out, buf[:n]...)
-		if err != nil || bytes.HasSuffix(out, []byte(answer)) && bytes.Count(out, []byte(answer)) >= owed {
+		if err != nil || whole(out) {
 			break
 		}
 	}
