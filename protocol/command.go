@@ -1,140 +1,160 @@
 package protocol
 
-import (
-	"encoding/binary"
-	"strings"
-)
+import "encoding/binary"
 
 // Command is one command about one key, as it goes to memcached. Its slices are
 // the caller's and are only read while it is composed and answered.
 type Command struct {
-	Verb    *Verb
-	Key     []byte // ValidKey
-	Value   []byte
-	Flags   uint32
-	Exptime int32
-	Delta   uint64
-	CAS     uint64
+	Verb *Verb
+	Params
+	Key   []byte // ValidKey
+	Value []byte
+}
+
+// Command returns the verb's plainest command about a key: its caller adds what
+// else it is to say. The verb must be one of [RouteKeys].
+func (v *Verb) Command(key []byte) Command {
+	return Command{Verb: v, Params: v.canon.params, Key: key}
 }
 
 // Command returns the request's command about its i-th key.
 func (r *Request) Command(i int) Command {
-	return Command{
-		Verb: r.Verb, Key: r.Keys[i], Value: r.Value,
-		Flags: r.Flags, Exptime: r.Exptime, Delta: r.Delta, CAS: r.CAS,
-	}
+	return Command{Verb: r.Verb, Params: r.Params, Key: r.Keys[i], Value: r.Value}
 }
 
 // Request returns the request about one key that would make this command, for a
 // decision to be made anew.
 func (c *Command) Request() *Request {
-	return &Request{Verb: c.Verb, Keys: [][]byte{c.Key}, Value: c.Value, Flags: c.Flags, Exptime: c.Exptime, Delta: c.Delta, CAS: c.CAS}
+	return &Request{Form: Form{Verb: c.Verb}, Params: c.Params, Keys: [][]byte{c.Key}, Value: c.Value}
 }
 
 // canon is a command's canonical form upstream, in both dialects.
 type canon struct {
 	word    string // meta command
-	flags   string // meta flags that are always there, each with a space before it
-	classic string // classic command
-	fields  fields
+	classic string // classic command; empty if there is more than one: see Command.classic
+	value   bool   // a data block follows, also if the command is refused
+	params  Params // what every request has; its own are added
 }
-
-// fields say which parts of a Command its canonical form carries.
-type fields uint8
-
-const (
-	hasValue fields = 1 << iota // client flags, expiry, length and a data block; all that a refused command's row says
-	hasExptime
-	hasCAS
-	hasDelta
-)
-
-// Meta flags that ask for something to be returned, as canon.flags has them.
-const (
-	askFlags = " f"
-	askCAS   = " c"
-	askValue = " v"
-)
-
-// asks reports whether the command's meta form has one of those flags.
-func (v *Verb) asks(flag string) bool { return strings.Contains(v.canon.flags, flag) }
 
 // Idempotent reports whether the command may be sent again if its reply was
 // thrown away: it reads, or sets an expiry to a given point.
-func (c *Command) Idempotent() bool { return c.Verb.canon.word == "mg" }
+func (c *Command) Idempotent() bool {
+	return c.Verb.canon.word == "mg" && c.Has&(HasVivify|HasRecache|HasNewCAS) == 0
+}
+
+// FetchesValue reports whether the reply carries the item's value if there is
+// one.
+func (c *Command) FetchesValue() bool { return c.Verb.canon.word == "mg" && c.Ask&AskValue != 0 }
+
+// askLetters are the meta flags that ask for something, in canonical order.
+var askLetters = []struct {
+	ask  Ask
+	flag string
+}{
+	{AskFlags, " f"}, {AskCAS, " c"}, {AskHit, " h"}, {AskAccess, " l"}, {AskSize, " s"}, {AskValue, " v"},
+}
+
+// partLetters are the other meta flags, in canonical order, with the number that
+// stands behind each.
+var partLetters = []struct {
+	has    Part
+	flag   string
+	number func(dst []byte, p *Params) []byte // nil if there is none
+}{
+	{HasCAS, " C", func(dst []byte, p *Params) []byte { return appendUint(dst, p.CAS) }},
+	{HasDelta, " D", func(dst []byte, p *Params) []byte { return appendUint(dst, p.Delta) }},
+	{HasNewCAS, " E", func(dst []byte, p *Params) []byte { return appendUint(dst, p.NewCAS) }},
+	{HasInitial, " J", func(dst []byte, p *Params) []byte { return appendUint(dst, p.Initial) }},
+	{Invalidates, " I", nil},
+	{KeepsPlace, " u", nil},
+	{DropsValue, " x", nil},
+}
 
 // AppendMeta appends c as one meta command (doc/protocol.txt, "Meta Commands"):
 // loud, with opaque as its only token for matching the reply, and with nothing
 // in it that a client chose but key, value and range-checked numbers.
 func AppendMeta(dst []byte, c *Command, opaque uint64) []byte {
-	f := &c.Verb.canon
-	dst = append(append(dst, f.word...), ' ')
+	dst = append(append(dst, c.Verb.canon.word...), ' ')
 	dst = append(dst, c.Key...)
-	if f.fields&hasValue != 0 {
+	if c.Verb.canon.value {
 		dst = appendUint(append(dst, ' '), uint64(len(c.Value)))
 	}
-	dst = append(dst, f.flags...)
-	if f.fields&hasValue != 0 && c.Flags != 0 {
+	for i := range askLetters {
+		if c.Ask&askLetters[i].ask != 0 {
+			dst = append(dst, askLetters[i].flag...)
+		}
+	}
+	if c.Mode != 0 {
+		dst = append(dst, ' ', 'M', c.Mode)
+	}
+	if c.Flags != 0 {
 		dst = appendUint(append(dst, " F"...), uint64(c.Flags))
 	}
-	if c.carriesExptime() {
-		dst = appendInt(append(dst, " T"...), int64(c.Exptime))
+	if c.Has&^HasExptime != 0 {
+		dst = appendParts(dst, &c.Params)
 	}
-	if f.fields&hasCAS != 0 {
-		dst = appendUint(append(dst, " C"...), c.CAS)
-	}
-	if f.fields&hasDelta != 0 {
-		dst = appendUint(append(dst, " D"...), c.Delta)
-	}
+	dst = c.appendOrdered(dst)
 	dst = appendOpaque(append(dst, " O"...), opaque)
 	dst = append(dst, crlf...)
 	return c.appendValue(dst)
 }
 
+func appendParts(dst []byte, p *Params) []byte {
+	for i := range partLetters {
+		l := &partLetters[i]
+		if p.Has&l.has == 0 {
+			continue
+		}
+		dst = append(dst, l.flag...)
+		if l.number != nil {
+			dst = l.number(dst, p)
+		}
+	}
+	return dst
+}
+
+// anyOrder is the order of the flags that memcached obeys one after the other,
+// for a command that says each of them once and does not care.
+var anyOrder = [...]byte{'N', 'T', 'R', 't'}
+
+// appendOrdered appends the flags of which each sees what those before it did:
+// the time that is left is told as it is when its turn comes.
+func (c *Command) appendOrdered(dst []byte) []byte {
+	order := c.Order
+	if order == [4]byte{} {
+		order = anyOrder
+	}
+	for _, flag := range order {
+		switch {
+		case flag == 'T' && c.carriesExptime():
+			dst = appendInt(append(dst, " T"...), int64(c.Exptime))
+		case flag == 'N' && c.Has&HasVivify != 0:
+			dst = appendInt(append(dst, " N"...), int64(c.Vivify))
+		case flag == 'R' && c.Has&HasRecache != 0:
+			dst = appendInt(append(dst, " R"...), int64(c.Recache))
+		case flag == 't' && c.Ask&AskTTL != 0:
+			dst = append(dst, " t"...)
+		}
+	}
+	return dst
+}
+
 // carriesExptime reports whether the meta form needs a T flag. A store that
 // never expires needs none; a touch with 0 does.
 func (c *Command) carriesExptime() bool {
-	f := c.Verb.canon.fields
-	return f&hasExptime != 0 || f&hasValue != 0 && c.Exptime != 0
-}
-
-// AppendClassic appends c as canonical classic text, for memcached older than
-// the meta dialect.
-func AppendClassic(dst []byte, c *Command) []byte {
-	f := &c.Verb.canon
-	dst = append(append(dst, f.classic...), ' ')
-	if f.fields&hasExptime != 0 && c.Verb.asks(askValue) { // gat names the expiry before the key
-		dst = append(appendInt(dst, int64(c.Exptime)), ' ')
-	}
-	dst = append(dst, c.Key...)
-	if f.fields&hasExptime != 0 && !c.Verb.asks(askValue) {
-		dst = appendInt(append(dst, ' '), int64(c.Exptime))
-	}
-	if f.fields&hasValue != 0 {
-		dst = appendUint(append(dst, ' '), uint64(c.Flags))
-		dst = appendInt(append(dst, ' '), int64(c.Exptime))
-		dst = appendUint(append(dst, ' '), uint64(len(c.Value)))
-	}
-	if f.fields&hasCAS != 0 {
-		dst = appendUint(append(dst, ' '), c.CAS)
-	}
-	if f.fields&hasDelta != 0 {
-		dst = appendUint(append(dst, ' '), c.Delta)
-	}
-	dst = append(dst, crlf...)
-	return c.appendValue(dst)
+	return c.Has&HasExptime != 0 && (c.Exptime != 0 || !c.Verb.canon.value)
 }
 
 func (c *Command) appendValue(dst []byte) []byte {
-	if c.Verb.canon.fields&hasValue == 0 {
+	if !c.Verb.canon.value {
 		return dst
 	}
 	return append(append(dst, c.Value...), crlf...)
 }
 
-// AppendKeyless appends a command about no key, canonically.
-func AppendKeyless(dst []byte, r *Request) []byte {
-	dst = append(dst, r.Verb.word...)
+// AppendAlone appends a command that goes upstream alone, canonically.
+func AppendAlone(dst []byte, r *Request) []byte {
+	dst = append(dst, r.Verb.upstreamWord()...)
 	if len(r.Args) > 0 {
 		dst = append(append(dst, ' '), r.Args...)
 	}

@@ -107,7 +107,7 @@ func (p *Parser) exptime(i int) (ok bool) {
 // next command, and the connection must end.
 func parseStore(p *Parser) error {
 	want := 5
-	if p.req.Verb.canon.fields&hasCAS != 0 {
+	if p.req.Has&HasCAS != 0 {
 		want = 6
 	}
 	if len(p.tok) < 5 {
@@ -122,10 +122,10 @@ func parseStore(p *Parser) error {
 	if len(p.tok) != want || p.dirty || !p.storeFields() {
 		return p.refuseBody(lineBadFormat, p.req.size)
 	}
-	if itemSize(len(p.tok[1]), p.req.Flags, p.req.size) > p.maxItem() {
+	p.req.Keys = append(p.req.Keys, p.tok[1])
+	if p.tooLarge() {
 		return p.refuseBody(lineTooLarge, p.req.size)
 	}
-	p.req.Keys = append(p.req.Keys, p.tok[1])
 	return nil
 }
 
@@ -188,8 +188,7 @@ func parseKeyless(p *Parser) error {
 		if !p.matchArgs(v.args) {
 			continue
 		}
-		p.req.Verb = v
-		p.req.Args = p.args
+		p.req.Verb, p.req.Args = v, p.args
 		if v.Route == RouteLocal {
 			return p.reject(lineNotServed)
 		}
@@ -204,25 +203,5 @@ func parseRefused(p *Parser) error {
 	return p.reject(lineNotServed)
 }
 
-// parseLoud answers a command that is never served and knows no noreply: a meta
-// command, or a retrieval, for which the word is a key.
+// parseLoud answers a retrieval that is never served: for it the word is a key.
 func parseLoud(p *Parser) error { return p.reject(lineNotServed) }
-
-// parseMetaStore answers ms, which is never served either: <key> <bytes> <flags>*.
-// A data block follows, whose length must be known to go on.
-func parseMetaStore(p *Parser) error {
-	if len(p.tok) < 3 {
-		return p.refuse(lineBadFormat, closing)
-	}
-	size, ok := parseUint(p.tok[2], maxU31-2)
-	if !ok {
-		return p.refuse(lineBadFormat, closing)
-	}
-	return p.refuseBody(lineNotServed, int(size))
-}
-
-// takesBody reports whether a data block follows the command's line, so that a
-// bad line must still be parsed for its length.
-func (v *Verb) takesBody() bool {
-	return v.canon.fields&hasValue != 0
-}

@@ -9,16 +9,18 @@ const MaxLogin = 128 + 1 + 1024
 // Login is a request of a client that has not said who it is: a login token, or
 // something that may not be said yet.
 type Login struct {
-	Token   []byte  // user, a space, password; points into the buffer; nil if the request is no login
+	Key     []byte  // of the set; points into the buffer
+	Token   []byte  // the value of the set; points into the buffer; nil if the request is no login
 	Quit    bool    // the client leaves
 	Refusal Refusal // what to answer if the request is neither
 }
 
 // ParseLogin parses the request at the start of buf by the rules of memcached's
 // ASCII login (-Y; doc/protocol.txt, "Authentication"): a set whose value is
-// "user password", its key, flags and expiry ignored. Every other line is
-// refused with memcached's words, its data block, if it has one, unread. It
-// returns the bytes taken, or [ErrShort].
+// "user password", its key, flags and expiry ignored; or, in the other form, the
+// password alone, its key being the user. Every other line is refused with
+// memcached's words, its data block, if it has one, unread. It returns the bytes
+// taken, or [ErrShort].
 func ParseLogin(buf []byte, l *Login) (int, error) {
 	*l = Login{}
 	end := bytes.IndexByte(buf[:min(len(buf), MaxLine)], '\n') + 1
@@ -42,6 +44,7 @@ func ParseLogin(buf []byte, l *Login) (int, error) {
 	case len(p.tok) < 5 || string(p.tok[0]) != "set":
 		return l.refuse(end, Refusal{Reply: Unauthenticated})
 	}
+	l.Key = p.tok[1]
 	return l.token(buf, end, p.tok[4])
 }
 

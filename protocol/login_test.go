@@ -124,7 +124,7 @@ func TestParseLogin(t *testing.T) {
 		if got := describeLogin(&l, err); got != row.want || n != want {
 			t.Errorf("%.100q: got %.100s and %d bytes, want %.100s and %d", row.in, got, n, row.want, want)
 		}
-		if l.Token != nil && l.Refusal != (Refusal{}) {
+		if l.Token != nil && (l.Refusal.Reply != "" || l.Refusal.Close) {
 			t.Errorf("%.100q: a token comes with a refusal", row.in)
 		}
 	}

@@ -8,11 +8,6 @@ import (
 // ErrShort says that the buffer ends before the request does.
 var ErrShort = errors.New("protocol: request is not complete yet")
 
-// ErrBody says that a storage command's line is complete and its value is not.
-// The request that comes with it can be decided on; call [Parser.Refuse] to
-// have its value skipped, or Next again with more bytes.
-var ErrBody = errors.New("protocol: value is not complete yet")
-
 // DefaultMaxItem is memcached's default item size limit (-I) in bytes.
 const DefaultMaxItem = 1 << 20
 
@@ -20,11 +15,17 @@ const DefaultMaxItem = 1 << 20
 // multiple of the item size limit; a longer one ends the connection.
 const swallowFactor = 2
 
-// Parser frames and parses the requests of one client in the classic dialect.
-// It is fed from a buffer it does not own and keeps no bytes. The zero Parser
-// is ready to use.
+// Parser frames and parses the requests of one client. It is fed from a buffer
+// it does not own and keeps no bytes. The zero Parser is ready to use.
 type Parser struct {
-	MaxItem int // item size limit of the memcached behind, in bytes; 0 is DefaultMaxItem
+	Dialect Dialect
+	MaxItem int      // item size limit of the memcached behind, in bytes; 0 is DefaultMaxItem
+	Knows   Features // of the memcached behind
+
+	// Wanted is asked of a request with a value whether the value is worth
+	// waiting for. If not, what comes of it is thrown away. It may be asked of
+	// the same request more than once. nil wants everything.
+	Wanted func(*Request) bool
 
 	scanned int // bytes of the buffer known to hold no line end
 	skip    int // bytes of a refused data block still to come
@@ -38,9 +39,8 @@ type Parser struct {
 }
 
 // Next parses the request at the start of buf, and returns how many bytes it
-// took from it. The error is nil, [ErrShort], [ErrBody] or a *[Refusal]; with
-// ErrShort bytes of a refused data block may still have been taken, with
-// ErrBody the bytes of the line are not taken yet and come again.
+// took from it. The error is nil, [ErrShort] or a *[Refusal]; with ErrShort
+// bytes of a data block that is thrown away may still have been taken.
 //
 // The request belongs to the parser and points into buf.
 func (p *Parser) Next(buf []byte) (*Request, int, error) {
@@ -50,32 +50,31 @@ func (p *Parser) Next(buf []byte) (*Request, int, error) {
 	if p.closed || len(buf) == 0 {
 		return nil, skipped, ErrShort
 	}
-	end, err := p.lineEnd(buf)
-	if err != nil {
-		return nil, skipped, err
-	}
-	if err := p.line(buf[:end]); err != nil {
-		return nil, skipped + end, err
-	}
-	if !p.req.Verb.takesBody() {
-		return &p.req, skipped + end, nil
-	}
-	n, err := p.value(buf, end)
-	if err != nil && err != ErrBody {
-		return nil, skipped + n, err
-	}
-	return &p.req, skipped + n, err
+	req, n, err := p.next(buf)
+	return req, skipped + n, err
 }
 
-// Refuse says that the request Next returned with [ErrBody] is not wanted: its
-// line, and its value as it comes, are skipped. It returns the bytes of buf
-// that are taken now.
-func (p *Parser) Refuse(buf []byte) int {
-	p.scanned = 0
-	n := bytes.IndexByte(buf, '\n') + 1 + p.req.size + len(crlf)
-	taken := min(n, len(buf))
-	p.skip = n - taken
-	return taken
+// next parses the request at the start of buf, which is not empty.
+func (p *Parser) next(buf []byte) (*Request, int, error) {
+	if p.Dialect == Binary {
+		return p.packet(buf)
+	}
+	return p.command(buf)
+}
+
+// command parses the line, and the data block if it has one, at the start of buf.
+func (p *Parser) command(buf []byte) (*Request, int, error) {
+	end, err := p.lineEnd(buf)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := p.line(buf[:end]); err != nil {
+		return nil, end, err
+	}
+	if !p.req.Verb.takesBody() {
+		return &p.req, end, nil
+	}
+	return p.body(buf, end)
 }
 
 // Owes reports whether the client is in the middle of a data block that is
@@ -97,6 +96,7 @@ func (p *Parser) lineEnd(buf []byte) (int, error) {
 	p.scanned = 0
 	switch {
 	case end > limit || end == 0 && len(buf) >= limit:
+		p.req = Request{Keys: p.req.Keys[:0]}
 		return 0, p.refuse(lineTooLong, closing)
 	case end == 0:
 		p.scanned = len(buf)
@@ -118,6 +118,7 @@ func (p *Parser) line(raw []byte) error {
 		return p.unknown()
 	}
 	p.req.Verb = p.rows[0]
+	p.req.Params = p.req.Verb.canon.params
 	spaced := line[0] == ' '
 	p.dirty = spaced || hasControl(line)
 	switch {
@@ -157,18 +158,35 @@ func (p *Parser) unknown() error {
 	return p.refuse(lineError, 0)
 }
 
-// value takes the data block that follows the line of a storage command, which
-// ends at head.
-func (p *Parser) value(buf []byte, head int) (int, error) {
+// body takes the value of a request that is otherwise complete; it starts at
+// head. One that is not wanted is thrown away, whole or not: whether it ends as
+// it should is nobody's concern then.
+func (p *Parser) body(buf []byte, head int) (*Request, int, error) {
 	end := head + p.req.size
-	if len(buf) < end+len(crlf) {
-		return 0, ErrBody
+	last := end + len(p.req.terminator())
+	whole := len(buf) >= last
+	good := whole && string(buf[end:last]) == p.req.terminator()
+	switch {
+	case good:
+		p.req.Value = buf[head:end]
+		return &p.req, last, nil
+	case p.Wanted != nil && !p.Wanted(&p.req):
+		p.req.Unwanted = true
+		taken := min(last, len(buf))
+		p.skip = last - taken
+		return &p.req, taken, nil
+	case whole:
+		return nil, head, p.refuse(lineBadChunk, closing)
 	}
-	if string(buf[end:end+len(crlf)]) != crlf {
-		return head, p.refuse(lineBadChunk, closing)
+	return nil, 0, ErrShort
+}
+
+// terminator is what must follow the value.
+func (r *Request) terminator() string {
+	if r.Dialect == Binary {
+		return ""
 	}
-	p.req.Value = buf[head:end]
-	return end + len(crlf), nil
+	return crlf
 }
 
 // closing as the skip of a refusal ends the connection instead.
@@ -179,7 +197,7 @@ const closing = -1
 func (p *Parser) refuse(reply string, skip int) error {
 	p.closed = p.closed || skip == closing
 	p.skip = max(skip, 0)
-	p.refusal = Refusal{Reply: reply, Close: p.closed}
+	p.refusal = Refusal{Form: p.req.Form, Reply: reply, Close: p.closed}
 	return &p.refusal
 }
 
@@ -200,6 +218,12 @@ func (p *Parser) maxItem() int {
 		return DefaultMaxItem
 	}
 	return p.MaxItem
+}
+
+// tooLarge reports whether the item of the store being parsed is larger than
+// memcached takes.
+func (p *Parser) tooLarge() bool {
+	return itemSize(len(p.req.Keys[0]), p.req.Flags, p.req.size) > p.maxItem()
 }
 
 // isGet reports whether a line, or the start of one, is a retrieval, which may

@@ -19,6 +19,13 @@ var refusals = []string{
 	"CLIENT_ERROR invalid numeric delta argument\r\n",
 	"CLIENT_ERROR line too long\r\n",
 	"CLIENT_ERROR command not supported\r\n",
+	"CLIENT_ERROR invalid flag\r\n",
+	"CLIENT_ERROR duplicate flag\r\n",
+	"CLIENT_ERROR bad token in command line format\r\n",
+	"CLIENT_ERROR invalid mode\r\n",
+	"CLIENT_ERROR error decoding key\r\n",
+	"CLIENT_ERROR opaque token too long\r\n",
+	"CLIENT_ERROR options flags are too long\r\n",
 	"SERVER_ERROR object too large for cache\r\n",
 }
 
@@ -28,26 +35,56 @@ var refusals = []string{
 func FuzzParser(f *testing.F) {
 	for i, row := range allRows() {
 		if len(row.in) < 4096 {
-			f.Add([]byte(row.in+probe), uint64(i), row.maxItem == 0)
+			f.Add([]byte(row.in+probeOf(row)), uint64(i), row.maxItem == 0, row.knows != 0)
 		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large bool) {
-		maxItem := 512
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large, newer bool) {
+		row := parserRow{in: string(in), maxItem: 512}
 		if large {
-			maxItem = 0
+			row.maxItem = 0
 		}
-		whole := &transcript{parser: Parser{MaxItem: maxItem}}
-		whole.visit = func(r *Request) { checkRequest(t, r, maxItem) }
-		whole.arrive(string(in))
-		whole.end()
-		if !bytes.HasPrefix(in, whole.taken) || len(whole.taken)+len(whole.buf) != len(in) {
-			t.Errorf("took %q of %q", whole.taken, in)
+		if newer {
+			row.knows = allFeatures
 		}
-		checkRefusals(t, whole.events)
-		if diff := same(whole, run(maxItem, cut(in, seed)...)); diff != "" {
-			t.Errorf("%q in pieces by seed %d: %s", in, seed, diff)
-		}
+		checkStream(t, row, seed)
 	})
+}
+
+// checkStream checks all that holds for every stream: as FuzzParser says.
+func checkStream(t *testing.T, row parserRow, seed uint64) {
+	t.Helper()
+	whole := run(row)
+	whole.visit = func(r *Request) { checkRequest(t, r, row.maxItem) }
+	whole.refuse = func(r *Refusal) { checkRefusal(t, r) }
+	whole.arrive(row.in)
+	whole.end()
+	if !strings.HasPrefix(row.in, string(whole.taken)) || len(whole.taken)+len(whole.buf) != len(row.in) {
+		t.Errorf("took %q of %q", whole.taken, row.in)
+	}
+	checkClosed(t, whole.events)
+	if diff := same(whole, run(row, cut([]byte(row.in), seed)...)); diff != "" {
+		t.Errorf("%q in pieces by seed %d: %s", row.in, seed, diff)
+	}
+	checkUnwanted(t, row, seed)
+}
+
+// checkUnwanted feeds a stream whose values nobody wants, in pieces: none of them
+// is ever handed over in part, and no more is taken than came.
+func checkUnwanted(t *testing.T, row parserRow, seed uint64) {
+	t.Helper()
+	tr := run(row)
+	tr.parser.Wanted = wantsNothing
+	tr.visit = func(r *Request) {
+		if r.Unwanted == (len(r.Value) == r.Size()) && r.Size() > 0 || r.Unwanted && r.Value != nil {
+			t.Errorf("%s has a value of %d bytes of %d", describe(r), len(r.Value), r.Size())
+		}
+	}
+	for _, piece := range cut([]byte(row.in), seed) {
+		tr.arrive(piece)
+	}
+	if !strings.HasPrefix(row.in, string(tr.taken)) {
+		t.Errorf("took %q of %q", tr.taken, row.in)
+	}
 }
 
 // cut cuts in into pieces of random sizes.
@@ -62,24 +99,30 @@ func cut(in []byte, seed uint64) []string {
 	return out
 }
 
-// checkRefusals checks the events that answer the client.
-func checkRefusals(t *testing.T, events []string) {
+// checkRefusal checks an answer to the client: a line that is known, or a packet
+// with a status and its text, with the opcode and the opaque of the request.
+func checkRefusal(t *testing.T, r *Refusal) {
+	t.Helper()
+	if r.Dialect == ASCII {
+		if !slices.Contains(refusals, r.Reply) {
+			t.Errorf("answered %q, which is no known line", r.Reply)
+		}
+		return
+	}
+	if r.Reply == "" && r.Close {
+		return // no packet was understood
+	}
+	p := packetOf([]byte(r.Reply))
+	if p.status == 0 || p.value != codeTexts[code(p.status)] || p.extras+p.key != "" || p.opcode != r.opcode || p.opaque != r.opaque {
+		t.Errorf("answered %+v", p)
+	}
+}
+
+// checkClosed: nothing comes after the parser closed.
+func checkClosed(t *testing.T, events []string) {
 	t.Helper()
 	for i, e := range events {
-		line, refused := strings.CutPrefix(e, "! ")
-		if !refused {
-			continue
-		}
-		line, closed := strings.CutSuffix(line, closes)
-		if line == "silent" {
-			line = ""
-		} else {
-			line += "\r\n"
-		}
-		if !slices.Contains(refusals, line) {
-			t.Errorf("answered %q, which is no known line", line)
-		}
-		if closed && i != len(events)-1 {
+		if strings.HasPrefix(e, "! ") && strings.HasSuffix(e, closes) && i != len(events)-1 {
 			t.Errorf("%q comes after the parser closed", events[i+1])
 		}
 	}
@@ -89,32 +132,69 @@ func checkRefusals(t *testing.T, events []string) {
 func checkRequest(t *testing.T, r *Request, maxItem int) {
 	t.Helper()
 	if r.Verb.Route == RouteKeyless {
-		checkKeyless(t, r)
+		checkAlone(t, r)
 	}
-	if (len(r.Keys) == 0) != (r.Verb.Route != RouteKeys) {
+	if wantsKeys := r.Verb.Access != 0 || r.Verb.Local == LocalAuth || r.Verb.Local == LocalStep; (len(r.Keys) == 0) == wantsKeys {
 		t.Errorf("%s: has %d keys", describe(r), len(r.Keys))
 	}
-	if maxItem > 0 && len(r.Value) > maxItem {
-		t.Errorf("%s: value of %d bytes exceeds %d", r.Verb.Name, len(r.Value), maxItem)
-	}
-	if len(r.Value) != r.Size() || len(r.Keys) > MaxGetKeys {
+	if maxItem > 0 && len(r.Value) > max(maxItem, MaxSASL) || len(r.Value) != r.Size() || len(r.Keys) > MaxGetKeys {
 		t.Errorf("%s: value of %d bytes, size %d, %d keys", r.Verb.Name, len(r.Value), r.Size(), len(r.Keys))
 	}
 	for i := range r.Keys {
-		c := r.Command(i)
-		if fault := checkCanonical(AppendMeta(nil, &c, 0xfeed), &c, 0xfeed, 0); fault != "" {
-			t.Errorf("%s as meta: %s", describe(r), fault)
+		if r.Verb.Access != 0 && !ValidKey(r.Keys[i]) {
+			t.Errorf("%s: key %q", r.Verb.Name, r.Keys[i])
 		}
-		classic := AppendClassic(nil, &c)
-		if fault := checkCanonical(classic, &c, 0, 1); fault != "" {
-			t.Errorf("%s as classic: %s", describe(r), fault)
+		if r.Verb.Route == RouteKeys {
+			checkCommand(t, r, i)
 		}
+	}
+}
+
+// checkCommand checks every form upstream of a request's command about its i-th key.
+func checkCommand(t *testing.T, r *Request, i int) {
+	t.Helper()
+	c := r.Command(i)
+	meta := AppendMeta(nil, &c, 0xfeed)
+	if fault := checkCanonical(meta, &c, 0xfeed, 0); fault != "" {
+		t.Errorf("%s as meta: %s", describe(r), fault)
+	}
+	checkMetaAgain(t, &c, meta)
+	if !c.FitsClassic() {
+		return
+	}
+	classic := AppendClassic(nil, &c)
+	if fault := checkCanonical(classic, &c, 0, 1); fault != "" {
+		t.Errorf("%s as classic: %s", describe(r), fault)
+	}
+	if r.Verb.canon.classic != "" {
 		checkSame(t, r, i, classic)
 	}
 }
 
-// checkSame parses a canonical form anew: it is the request about its i-th key,
-// loud.
+// checkMetaAgain parses the canonical meta command anew: it says the same.
+func checkMetaAgain(t *testing.T, c *Command, wire []byte) {
+	t.Helper()
+	p := Parser{MaxItem: maxU31, Knows: allFeatures}
+	again, n, err := p.Next(wire)
+	if err != nil || n != len(wire) {
+		t.Errorf("%q: parsed anew, %d bytes taken, %v", wire, n, err)
+		return
+	}
+	one := c.Params
+	if c.Verb.canon.value && one.Exptime == 0 {
+		one.Has &^= HasExptime
+	}
+	if one.Has&HasExptime == 0 {
+		one.Exptime = 0 // append and prepend carry one, which means nothing
+	}
+	one.Order, again.Order = [4]byte{}, [4]byte{} // which the canonical form shows
+	if again.Params != one || !bytes.Equal(again.Keys[0], c.Key) || !bytes.Equal(again.Value, c.Value) || again.Quiet || again.NoReply {
+		t.Errorf("%q: parsed anew it is %s %+v, want %+v", wire, describe(again), again.Params, one)
+	}
+}
+
+// checkSame parses a canonical classic command anew: it is the request about its
+// i-th key, loud.
 func checkSame(t *testing.T, r *Request, i int, classic []byte) {
 	t.Helper()
 	one := *r
@@ -130,13 +210,13 @@ func checkSame(t *testing.T, r *Request, i int, classic []byte) {
 	}
 }
 
-// checkKeyless checks a command about no key: composed, it is one line without
+// checkAlone checks a command about no key: composed, it is one line without
 // control bytes, and parsing it gives the same arguments.
-func checkKeyless(t *testing.T, r *Request) {
+func checkAlone(t *testing.T, r *Request) {
 	t.Helper()
-	wire := AppendKeyless(nil, r)
+	wire := AppendAlone(nil, r)
 	line := strings.TrimSuffix(string(wire), "\r\n")
-	if strings.Join(strings.Fields(line), " ") != line || hasControl([]byte(line)) || strings.Contains(line, "noreply") {
+	if strings.Join(strings.Fields(line), " ") != line || hasControl([]byte(line)) || strings.HasSuffix(line, " noreply") && len(r.Keys) == 0 {
 		t.Errorf("%s: composed as %q", describe(r), wire)
 	}
 	for _, tok := range strings.Fields(line) {
@@ -146,7 +226,7 @@ func checkKeyless(t *testing.T, r *Request) {
 	}
 	var p Parser
 	again, n, err := p.Next(wire)
-	if err != nil || n != len(wire) || again.Verb != r.Verb || !bytes.Equal(again.Args, r.Args) {
+	if err != nil || n != len(wire) || again.Verb.upstreamWord() != r.Verb.upstreamWord() || !bytes.Equal(again.Args, r.Args) {
 		t.Errorf("%q: parsed anew, %d bytes taken, %v", wire, n, err)
 	}
 }

@@ -184,57 +184,20 @@ func refusedRows() []parserRow {
 	}
 }
 
-func metaRows() []parserRow {
-	return []parserRow{
-		{in: "mg a v\r\n", want: notServed},
-		{in: "mg\r\n", want: notServed},
-		{in: "mg a q\r\n", want: notServed},
-		{in: "mg c2VjcmV0QQ== b v\r\n", want: notServed},
-		{in: "mg a noreply\r\n", want: notServed},
-		{in: "mg a\x00\r\n", want: badFormat},
-		{in: "md a\r\n", want: notServed},
-		{in: "md a q\r\n", want: notServed},
-		{in: "ma a D5\r\n", want: notServed},
-		{in: "me a\r\n", want: notServed},
-		{in: "me Zm9v b\r\n", want: notServed},
-
-		// The data block of ms is swallowed if its length is known.
-		{in: "ms a 7\r\nget pwn\r\n", want: notServed},
-		{in: "ms a 7 ME q\r\nget pwn\r\n", want: notServed},
-		{in: "ms a 7 !\r\nget pwn\r\n", want: notServed},
-		{in: "ms a 7 noreply\r\nget pwn\r\n", want: notServed},
-		{in: "ms a 0\r\n\r\n", want: notServed},
-		{in: "ms a 7\nget pwn\r\n", want: notServed},
-		{in: "ms a\x00 7\r\nget pwn\r\n", want: notServed},
-		{in: " ms a 7\r\nget pwn\r\n", want: notServed},
-		{in: "ms " + key(251) + " 7 q\r\nget pwn\r\n", want: notServed},
-		{in: "ms\r\n", want: badFormat + closes},
-		{in: "ms a\r\nx\r\n", want: badFormat + closes},
-		{in: "ms a S1\r\nx\r\n", want: badFormat + closes},
-		{in: "ms a -1\r\nx\r\n", want: badFormat + closes},
-		{in: "ms a +1\r\nx\r\n", want: badFormat + closes},
-		{in: "ms a 4294967298\r\nxx\r\n", want: badFormat + closes},
-		{in: "ms a 1\t\r\nx\r\n", want: badFormat + closes},
-		{in: "ms a 2147483645\r\nx\r\n", want: notServed + closes},
-		{in: "ms a 100\r\nget", want: notServed + "; owes"},
-	}
-}
-
 func TestParserReadsConnCommands(t *testing.T) { testRows(t, connRows()) }
 func TestParserReadsFlush(t *testing.T)        { testRows(t, flushRows()) }
 func TestParserReadsStats(t *testing.T)        { testRows(t, statsRows()) }
 func TestParserReadsSettings(t *testing.T)     { testRows(t, settingsRows()) }
 func TestParserRefusesByName(t *testing.T)     { testRows(t, refusedRows()) }
-func TestParserRefusesMeta(t *testing.T)       { testRows(t, metaRows()) }
 
-// TestAppendKeylessIsWhatWasParsed holds that a command about no key goes
+// TestAppendAloneIsWhatWasParsed holds that a command about no key goes
 // upstream as its canonical text.
-func TestAppendKeylessIsWhatWasParsed(t *testing.T) {
+func TestAppendAloneIsWhatWasParsed(t *testing.T) {
 	for _, row := range append(append(statsRows(), settingsRows()...), flushRows()...) {
 		tr := &transcript{}
 		tr.visit = func(r *Request) {
-			want := describe(&Request{Verb: r.Verb, Args: r.Args}) + "\r\n"
-			if got := string(AppendKeyless(nil, r)); got != want || r.Verb.Route != RouteKeyless {
+			want := describe(&Request{Form: Form{Verb: r.Verb}, Args: r.Args}) + "\r\n"
+			if got := string(AppendAlone(nil, r)); got != want || r.Verb.Route != RouteKeyless {
 				t.Errorf("%q: composed as %q on route %d, want %q", row.in, got, r.Verb.Route, want)
 			}
 		}

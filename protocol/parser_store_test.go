@@ -169,8 +169,17 @@ func storeSizeRows() []parserRow {
 		{in: "set k 0 0 2047 noreply\r\n" + value(2047), want: tooLarge + closes, maxItem: small},
 		{in: "set k x 0 2046\r\n" + value(2046), want: badFormat, maxItem: small},
 		{in: "set k x 0 2047 noreply\r\n" + value(2047), want: badFormat + closes, maxItem: small},
-		{in: "ms k 2046\r\n" + value(2046), want: notServed, maxItem: small},
-		{in: "ms k 2047\r\n" + value(2047), want: notServed + closes, maxItem: small},
+		{in: "ms k 964\r\n" + value(964), want: "ms k 964 " + fits(964), maxItem: small},
+		{in: "ms k 965\r\n" + value(965), want: tooLarge, maxItem: small},
+		{in: "ms k 965 q\r\n" + value(965), want: tooLarge, maxItem: small},
+		{in: "ms k 960 F1\r\n" + value(960), want: "ms k 960 F1 " + fits(960), maxItem: small},
+		{in: "ms k 961 F1\r\n" + value(961), want: tooLarge, maxItem: small},
+		{in: "ms a2s= 963 b\r\n" + value(963), want: "ms kk 963 " + fits(963) + " -> b", maxItem: small},
+		{in: "ms a2s= 964 b\r\n" + value(964), want: tooLarge, maxItem: small},
+		{in: "ms k 2046\r\n" + value(2046), want: tooLarge, maxItem: small},
+		{in: "ms k 2047\r\n" + value(2047), want: tooLarge + closes, maxItem: small},
+		{in: "ms k 2046 !\r\n" + value(2046), want: badFlag, maxItem: small},
+		{in: "ms k 2047 !\r\n" + value(2047), want: badFlag + closes, maxItem: small},
 
 		// Its bytes are not looked at, not even the last two.
 		{in: "set k 0 0 2000\r\n" + strings.Repeat("get y\r\n", 286), want: tooLarge, maxItem: small},
@@ -211,7 +220,7 @@ func TestParserFramesValues(t *testing.T)      { testRows(t, valueRows()) }
 
 // TestClosedParserTakesNoMore holds that nothing is taken once a refusal has closed.
 func TestClosedParserTakesNoMore(t *testing.T) {
-	tr := run(0, "set a\r\n", "get a\r\n", "version\r\n")
+	tr := run(parserRow{}, "set a\r\n", "get a\r\n", "version\r\n")
 	if got, want := tr.end(), badFormat+closes; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -220,20 +229,21 @@ func TestClosedParserTakesNoMore(t *testing.T) {
 	}
 }
 
-// TestParserRefusesHeldValues refuses requests whose value has not arrived.
-func TestParserRefusesHeldValues(t *testing.T) {
+// TestParserThrowsUnwantedValuesAway wants no value that has not arrived.
+func TestParserThrowsUnwantedValuesAway(t *testing.T) {
 	for _, row := range []struct{ in, rest, want string }{
-		{"set a 0 0 7\r\n", "get pwn\r\n", "refused a; get z"},
-		{"set a 0 0 7\r\nget", " pwn\r\n", "refused a; get z"},
-		{"set a 0 0 7\r\nget pwn\r", "\n", "refused a; get z"},
-		{"set a 0 0 0\r\n", "\r\n", "refused a; get z"},
-		{"cas a 0 0 7 5 noreply\n", "get pwn\r\n", "refused a; get z"},
-		{"get b\r\nset a 0 0 7\r\n", "get pwn\r\nset c 0 0 1\r\nx\r\n", `get b; refused a; set c 0 0 1 "x"; get z`},
+		{"set a 0 0 7\r\n", "get pwn\r\n", `unwanted set a 0 0 7 ""; get z`},
+		{"set a 0 0 7\r\nget", " pwn\r\n", `unwanted set a 0 0 7 ""; get z`},
+		{"set a 0 0 7\r\nget pwn\r", "\n", `unwanted set a 0 0 7 ""; get z`},
+		{"set a 0 0 0\r\n", "\r\n", `unwanted set a 0 0 0 ""; get z`},
+		{"cas a 0 0 7 5 noreply\n", "get pwn\r\n", `unwanted cas a 0 0 7 5 "" noreply; get z`},
+		{"ms a 7 q\r\nget", " pwn\r\n", `unwanted ms a 7 "" quiet; get z`},
+		{"get b\r\nset a 0 0 7\r\n", "get pwn\r\nset c 0 0 1\r\nx\r\n", `get b; unwanted set a 0 0 7 ""; set c 0 0 1 "x"; get z`},
 	} {
-		tr := &transcript{refuse: true}
+		tr := &transcript{parser: Parser{Wanted: wantsNothing}}
 		tr.arrive(row.in)
 		if !tr.parser.Owes() {
-			t.Errorf("%q: owes nothing after a value was refused", row.in)
+			t.Errorf("%q: owes nothing after a value was not wanted", row.in)
 		}
 		tr.arrive(row.rest + probe)
 		if got := tr.end(); got != row.want {
@@ -242,15 +252,28 @@ func TestParserRefusesHeldValues(t *testing.T) {
 	}
 }
 
+// TestUnwantedValueNeedsNoEnd: whether a value that is thrown away ends as it
+// should is nobody's concern.
+func TestUnwantedValueNeedsNoEnd(t *testing.T) {
+	tr := &transcript{parser: Parser{Wanted: wantsNothing}}
+	tr.arrive("set a 0 0 7\r\nget pwnXX" + probe)
+	if got, want := tr.end(), `unwanted set a 0 0 7 ""; get z`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // TestRequestHasSizeBeforeValue holds that a request can be decided on before its value is there.
 func TestRequestHasSizeBeforeValue(t *testing.T) {
-	var p Parser
+	asked := 0
+	p := Parser{Wanted: func(req *Request) bool {
+		asked++
+		if req.Size() != 100 || req.Value != nil || req.Unwanted || string(req.Keys[0]) != "key" || req.Exptime != 60 || req.Flags != 5 {
+			t.Errorf("asked of %s", describe(req))
+		}
+		return true
+	}}
 	in := []byte("set key 5 60 100\r\npart")
-	req, n, err := p.Next(in)
-	if err != ErrBody || n != 0 {
-		t.Fatalf("Next(%q) = %d, %v, want 0, %v", in, n, err, ErrBody)
-	}
-	if req.Size() != 100 || req.Value != nil || string(req.Keys[0]) != "key" || req.Exptime != 60 || req.Flags != 5 {
-		t.Errorf("Next(%q): got %s", in, describe(req))
+	if req, n, err := p.Next(in); req != nil || err != ErrShort || n != 0 || asked != 1 {
+		t.Errorf("Next(%q) = %v, %d, %v after asking %d times, want 0, %v after 1", in, req, n, err, asked, ErrShort)
 	}
 }

@@ -47,7 +47,7 @@ func framingRows() []parserRow {
 		{in: "getx a\r\n", want: unknown},
 		{in: "setfoo k 0 0 1\r\nx\r\n", want: unknown + "; " + unknown},
 		{in: "mx a\r\n", want: unknown},
-		{in: "\x80\x00\x00\x01\r\n", want: unknown},
+		{in: "x\x80\x00\x00\x01\r\n", want: unknown},
 
 		// Lines of a web client.
 		{in: "GET / HTTP/1.1\r\n", want: silent + closes},
@@ -261,7 +261,7 @@ func TestZeroParserIsReady(t *testing.T)  { testRows(t, []parserRow{{in: "mn\r\n
 // than the tokens of the longest good line.
 func TestParserKeepsNoTokens(t *testing.T) {
 	in := "get" + strings.Repeat(" x", 32000) + "\r\n"
-	tr := run(0, in)
+	tr := run(parserRow{}, in)
 	if got, most := cap(tr.parser.tok), 2*maxTokens; got > most {
 		t.Errorf("a line of %d tokens left room for %d tokens, want at most %d", 32001, got, most)
 	}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestAnswers(t *testing.T) {
 	for status, line := range store {
 		cas[status] = line
 	}
-	read := map[Status]string{StatusMiss: "END"}
+	read := map[Status]string{StatusNoMemory: "SERVER_ERROR out of memory storing object"}
 	arith := map[Status]string{
 		StatusNotFound: "NOT_FOUND", StatusNoMemory: "SERVER_ERROR out of memory storing object",
 		StatusNonNumeric: "CLIENT_ERROR cannot increment or decrement non-numeric value",
@@ -32,9 +33,10 @@ func TestAnswers(t *testing.T) {
 		StatusNone: "SERVER_ERROR upstream connection lost", StatusLost: "SERVER_ERROR upstream connection lost",
 		StatusDown: "SERVER_ERROR upstream unavailable", StatusRefused: "SERVER_ERROR upstream refused",
 		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied", StatusBusy: "SERVER_ERROR upstream busy",
+		StatusUnfit: "SERVER_ERROR upstream too old for this command", StatusUnauthenticated: "CLIENT_ERROR unauthenticated",
 	}
-	for _, name := range keyCommands() {
-		v := ByGrant(name)[0]
+	for _, name := range classicCommands() {
+		f := Form{Verb: verbNamed(name)}
 		for status := range statusCount {
 			line, failed := fails[status]
 			if line == "" {
@@ -43,7 +45,10 @@ func TestAnswers(t *testing.T) {
 			if line != "" {
 				line += "\r\n"
 			}
-			if got := string(AppendAnswer([]byte("x"), v, &Reply{Status: status})); got != "x"+line {
+			if status == StatusNumber {
+				line = "18446744073709551615\r\n"
+			}
+			if got := string(f.AppendAnswer([]byte("x"), []byte("k"), &Reply{Status: status, Number: maxU64})); got != "x"+line {
 				t.Errorf("%s, status %d: got %q, want %q", name, status, got, "x"+line)
 			}
 			if status.Failed() != failed {
@@ -57,12 +62,11 @@ func TestAnswers(t *testing.T) {
 func TestLinesAreLines(t *testing.T) {
 	lines := []string{
 		Stored, MN, AccessDenied, Unauthenticated, AuthFailed, AuthBadToken, AuthBadEnd, AuthBusy,
-		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, UpstreamBusy, ItemsEnd, string(AppendVersion(nil, "1.6.18")),
+		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, UpstreamBusy, UpstreamUnfit,
 	}
 	for _, v := range Verbs() {
-		if v.Denied != "" {
-			lines = append(lines, v.Denied)
-		}
+		f := Form{Verb: v}
+		lines = append(lines, string(f.AppendVersion(nil, "1.6.18")), string(f.AppendNoOp(nil)))
 		for _, line := range v.answers {
 			if line != "" {
 				lines = append(lines, line)
@@ -76,7 +80,7 @@ func TestLinesAreLines(t *testing.T) {
 	}
 }
 
-func TestAppendItemLine(t *testing.T) {
+func TestAppendHead(t *testing.T) {
 	r := &Reply{Status: StatusValue, Flags: math.MaxUint32, Size: 1048516, CAS: math.MaxUint64}
 	for verb, want := range map[string]string{
 		"get":  "xVALUE key 4294967295 1048516\r\n",
@@ -84,19 +88,33 @@ func TestAppendItemLine(t *testing.T) {
 		"gets": "xVALUE key 4294967295 1048516 18446744073709551615\r\n",
 		"gats": "xVALUE key 4294967295 1048516 18446744073709551615\r\n",
 	} {
-		if got := string(AppendItemLine([]byte("x"), ByGrant(verb)[0], []byte("key"), r)); got != want {
+		f := Form{Verb: verbNamed(verb)}
+		if got := string(f.AppendHead([]byte("x"), []byte("key"), r)); got != want {
 			t.Errorf("%s: got %q, want %q", verb, got, want)
+		}
+		if end := string(f.AppendItemsEnd(f.AppendValueEnd(nil))); end != "\r\nEND\r\n" {
+			t.Errorf("%s: ends with %q", verb, end)
 		}
 	}
 }
 
+// TestReadsAndRepeats lists the commands that fetch a value, those that answer
+// with many items, and those that may be sent again.
 func TestReadsAndRepeats(t *testing.T) {
-	reads := "get gets gat gats"
-	repeats := "get gets gat gats touch"
+	const multi = "get gets gat gats"
+	const fetches = multi + " GET GETK GAT GATK"
+	const repeats = fetches + " touch mg TOUCH"
 	for _, name := range keyCommands() {
 		c := command(name)
-		if got, want := c.Verb.IsRead(), inWords(reads, name); got != want {
-			t.Errorf("%s: IsRead is %t, want %t", name, got, want)
+		f := Form{Verb: c.Verb}
+		if c.Verb.packet.read != nil {
+			f.Dialect = Binary
+		}
+		if got, want := f.IsMulti(), inWords(multi, name); got != want {
+			t.Errorf("%s: IsMulti is %t, want %t", name, got, want)
+		}
+		if got, want := c.FetchesValue(), inWords(fetches, name); got != want {
+			t.Errorf("%s: FetchesValue is %t, want %t", name, got, want)
 		}
 		if got, want := c.Idempotent(), inWords(repeats, name); got != want {
 			t.Errorf("%s: Idempotent is %t, want %t", name, got, want)
@@ -113,57 +131,23 @@ func TestDeniedLooksLikeMiss(t *testing.T) {
 		"get": "END", "gets": "END", "gat": "END", "gats": "END", "touch": "NOT_FOUND", "cas": "NOT_FOUND",
 		"set": "NOT_STORED", "add": "NOT_STORED", "replace": "NOT_STORED", "append": "NOT_STORED", "prepend": "NOT_STORED",
 		"delete": "NOT_FOUND", "incr": "NOT_FOUND", "decr": "NOT_FOUND",
+		"mg": "EN", "ms": "NS", "md": "NF", "ma": "NF",
+		"GET": "0x01", "GETK": "0x01 k", "GAT": "0x01", "GATK": "0x01 k", "TOUCH": "0x01", "DELETE": "0x01", "INCREMENT": "0x01", "DECREMENT": "0x01",
+		"SET": "0x05", "ADD": "0x02", "REPLACE": "0x01", "APPEND": "0x05", "PREPEND": "0x05",
 	}
 	for _, v := range Verbs() {
-		r := Request{Verb: v}
-		line, ok := r.LooksLikeMiss()
-		if ok != (want[v.Name] != "") || ok && line != want[v.Name]+"\r\n" {
-			t.Errorf("%s: got %q, %t, want %q", v.Name, line, ok, want[v.Name])
+		f := Form{Verb: v}
+		if v.packet.read != nil {
+			f.Dialect = Binary
 		}
-		if got := string(AppendAnswer(nil, v, &Reply{Status: missOf(v)})); ok && got != line {
-			t.Errorf("%s: denied as %q, and a miss is %q", v.Name, line, got)
+		got, ok := f.AppendMiss(nil, []byte("k"))
+		if f.Dialect == Binary && ok {
+			p := packetOf(got)
+			got = []byte(strings.TrimSpace(fmt.Sprintf("%#02x %s", p.status, p.key)) + "\r\n")
 		}
-	}
-}
-
-// missOf is the status of a command whose key is not there, or whose condition
-// fails.
-func missOf(v *Verb) Status {
-	for _, status := range []Status{StatusMiss, StatusNotFound, StatusNotStored} {
-		if v.answers[status] != "" {
-			return status
+		if ok != (want[v.Name] != "") || ok && string(got) != want[v.Name]+"\r\n" || !ok && len(got) > 0 {
+			t.Errorf("%s: got %q, %t, want %q", v.Name, got, ok, want[v.Name])
 		}
-	}
-	return StatusNone
-}
-
-func TestExpiresAtOnce(t *testing.T) {
-	const now, month = 1_800_000_000, 2592000
-	for _, row := range []struct {
-		exptime int32
-		want    bool
-	}{
-		{0, false}, {1, false}, {60, false}, {month, false}, {month + 1, true},
-		{-1, true}, {math.MinInt32, true}, {-month, true},
-		{now - 1, true}, {now, true}, {now + 1, false}, {math.MaxInt32, false},
-	} {
-		for _, name := range keyCommands() {
-			r := Request{Verb: ByGrant(name)[0], Exptime: row.exptime}
-			want := row.want && inWords("set add replace cas touch gat gats", name)
-			if got := r.ExpiresAtOnce(now); got != want {
-				t.Errorf("%s with expiry %d: expires at once is %t, want %t", name, row.exptime, got, want)
-			}
-			need := r.Verb.Category
-			if want {
-				need |= CatDelete
-			}
-			if got := r.Needs(now); got != need {
-				t.Errorf("%s with expiry %d: needs %#x, want %#x", name, row.exptime, got, need)
-			}
-		}
-	}
-	if r := (Request{Verb: ByGrant("flush_all")[0], Exptime: -1}); r.Needs(now) != CatFlush {
-		t.Errorf("flush_all -1 needs %#x, want %#x", r.Needs(now), CatFlush)
 	}
 }
 
@@ -171,11 +155,11 @@ func TestParseLine(t *testing.T) {
 	for _, row := range []struct{ in, want string }{
 		{"get a b", "get a b"},
 		{"get a\r", "! CLIENT_ERROR bad command line format"},
-		{"set a 1 2 3", `set a 1 2 3 ""`},
-		{"set a 1 2 3 noreply", `set a 1 2 3 "" noreply`},
-		{"set a 0 0 0", `set a 0 0 0 ""`},
-		{"set a 0 0 2000000000", `set a 0 0 2000000000 ""`},
-		{"cas a 1 2 3 4", `cas a 1 2 3 4 ""`},
+		{"set a 1 2 3", `unwanted set a 1 2 3 ""`},
+		{"set a 1 2 3 noreply", `unwanted set a 1 2 3 "" noreply`},
+		{"set a 0 0 0", `unwanted set a 0 0 0 ""`},
+		{"set a 0 0 2000000000", `unwanted set a 0 0 2000000000 ""`},
+		{"cas a 1 2 3 4", `unwanted cas a 1 2 3 4 ""`},
 		{"stats items", "stats items"},
 		{"flush_all 5", "flush_all 5"},
 		{"version", "version"},
@@ -191,8 +175,12 @@ func TestParseLine(t *testing.T) {
 		{"set a 0 0", badFormat + closes},
 		{"touch a x noreply", silent},
 		{"watch", notServed},
-		{"mg a v", notServed},
-		{"ms a 5", notServed},
+		{"mg a v", "mg a v -> v"},
+		{"mg a E5", "mg a E5"},
+		{"md a x", "md a x"},
+		{"ms a 5 ME", `unwanted ms a 5 ME ""`},
+		{"ms a 2000000000 T-1", `unwanted ms a 2000000000 T-1 ""`},
+		{"\x80\x00", unknown},
 		{"get " + key(251), badFormat},
 		{strings.Repeat("x", 3000), tooLong + closes},
 	} {
@@ -222,6 +210,7 @@ func TestRefusalsReadAsErrors(t *testing.T) {
 	}{
 		{Refusal{Reply: "ERROR\r\n"}, "protocol: refused with ERROR"},
 		{Refusal{Close: true}, "protocol: refused in silence"},
+		{Refusal{Form: Form{Dialect: Binary}, Reply: string(noop)}, "protocol: refused with a status"},
 	} {
 		if got := row.r.Error(); got != row.want {
 			t.Errorf("%+v: got %q, want %q", row.r, got, row.want)

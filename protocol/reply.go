@@ -9,25 +9,40 @@ import (
 type Status uint8
 
 const (
-	StatusNone       Status = iota // no reply yet
-	StatusOK                       // HD: done, without a value
-	StatusValue                    // VA: done, with a value
-	StatusMiss                     // EN: a read found nothing
-	StatusNotFound                 // NF: the key to change is not there
-	StatusNotStored                // NS: the condition of the store failed
-	StatusExists                   // EX: the CAS id differs
-	StatusNonNumeric               // the value is not a number
-	StatusTooLarge                 // the item is larger than memcached takes
-	StatusNoMemory                 // memcached has no memory for the item
-	StatusRefused                  // any other SERVER_ERROR
-	StatusLost                     // no reply: the connection did not prove it
-	StatusDown                     // not sent: no connection
-	StatusDropped                  // the value was too large for its buffer and is not here; ask again
-	StatusBusy                     // not sent: every connection it could take is in use
-	StatusDenied                   // not sent: policy has changed and denies it now
+	StatusNone            Status = iota // no reply yet
+	StatusOK                            // HD: done, without a value
+	StatusValue                         // VA: done, with a value
+	StatusNumber                        // VA: done, and this is what arithmetic came to
+	StatusMiss                          // EN: a read found nothing
+	StatusNotFound                      // NF: the key to change is not there
+	StatusNotStored                     // NS: the condition of the store failed
+	StatusExists                        // EX: the CAS id differs
+	StatusNonNumeric                    // the value is not a number
+	StatusTooLarge                      // the item is larger than memcached takes
+	StatusNoMemory                      // memcached has no memory for the item
+	StatusRefused                       // any other SERVER_ERROR
+	StatusLost                          // no reply: the connection did not prove it
+	StatusDown                          // not sent: no connection
+	StatusDropped                       // the value was too large for its buffer and is not here; ask again
+	StatusBusy                          // not sent: every connection it could take is in use
+	StatusUnfit                         // not sent: this memcached can't be asked for it
+	StatusDenied                        // not sent: policy denies it
+	StatusUnauthenticated               // not sent: the client has not said who it is
 
 	statusCount
 )
+
+// statuses is a set of them.
+type statuses uint32
+
+func statusesOf(list ...Status) (set statuses) {
+	for _, s := range list {
+		set |= 1 << s
+	}
+	return set
+}
+
+func (set statuses) has(s Status) bool { return set&(1<<s) != 0 }
 
 // maxReplyLine bounds the line of a reply: memcached's own line buffer is 1,024
 // bytes, and a classic VALUE line adds a key.
@@ -44,40 +59,29 @@ var (
 
 // Reply is one reply of memcached, without its value.
 type Reply struct {
-	Status  Status
-	Flags   uint32 // client flags of a value
-	CAS     uint64 // of a value, if the command asked for it
-	Size    int    // bytes of the value that follows the line; 0 without one
-	Trailer string // bytes that must follow the value
+	Status   Status
+	Hit      byte    // 1 if the item was fetched before
+	Notes    letters // W, X and Z: what memcached has to say about a stale item
+	Flags    uint32  // client flags
+	TTL      int64   // seconds left, as 32 bits with a sign or without; -1 for ever
+	Access   uint32  // seconds since the item was last touched
+	ItemSize uint32  // bytes of the item's value, whether or not it follows
+	CAS      uint64
+	Number   uint64 // what arithmetic came to
+	Size     int    // bytes of the value that follows the line; 0 without one
+	Trailer  string // bytes that must follow the value
+
+	told Ask // which of these memcached said
 }
 
-// ParseMeta reads the line of a meta reply at the start of buf into r and
-// returns its length. It is the reply to c with opaque, or there is an error
-// and the connection can't be trusted any more; only with [ErrShort] is the
-// line merely not complete.
-func ParseMeta(buf []byte, c *Command, opaque uint64, r *Reply) (int, error) {
-	line, n, err := replyLine(buf)
-	if err != nil {
-		return 0, err
+// AskedAgain makes r, the reply to a command that had to be asked twice, tell of
+// the item as it was before slabgate looked: to the first reply, whose value was
+// thrown away. There may have been none.
+func (r *Reply) AskedAgain(first *Reply) {
+	if first == nil || first.Size == 0 || r.Status.Failed() {
+		return
 	}
-	*r = Reply{}
-	if len(line) < 2 || len(line) > 2 && line[2] != ' ' {
-		return n, r.errorLine(line, c)
-	}
-	r.Status = metaStatus(line[:2])
-	if r.Status == StatusNone {
-		return n, r.errorLine(line, c)
-	}
-	rest := line[2:]
-	if r.Status == StatusValue {
-		if rest, err = r.takeSize(rest); err != nil {
-			return n, err
-		}
-	}
-	if err := r.takeFlags(rest, c, opaque); err != nil {
-		return n, err
-	}
-	return n, r.fits(c)
+	r.Notes, r.Hit, r.Access, r.TTL = first.Notes, first.Hit, first.Access, first.TTL
 }
 
 // replyLine cuts the first line off buf, which must end in CRLF.
@@ -95,96 +99,6 @@ func replyLine(buf []byte) (line []byte, n int, err error) {
 	return buf[:end-1], end + 1, nil
 }
 
-// metaStatuses are the return codes of the meta dialect.
-var metaStatuses = map[string]Status{
-	"HD": StatusOK, "VA": StatusValue, "EN": StatusMiss,
-	"NF": StatusNotFound, "NS": StatusNotStored, "EX": StatusExists,
-}
-
-func metaStatus(code []byte) Status { return metaStatuses[string(code)] }
-
-// takeSize reads the value length that follows VA.
-func (r *Reply) takeSize(rest []byte) ([]byte, error) {
-	if len(rest) == 0 {
-		return nil, errReplyLine
-	}
-	rest = rest[1:]
-	end := bytes.IndexByte(rest, ' ')
-	if end < 0 {
-		end = len(rest)
-	}
-	size, ok := parseUint(rest[:end], maxU31-2)
-	if !ok {
-		return nil, errReplyLine
-	}
-	r.Size, r.Trailer = int(size), crlf
-	return rest[end:], nil
-}
-
-// takeFlags reads the flags of a meta reply. It must repeat the opaque, once;
-// W, X and Z are memcached's notes on a stale item and say nothing to a classic
-// client.
-func (r *Reply) takeFlags(rest []byte, c *Command, opaque uint64) error {
-	var seen [128]bool
-	for len(rest) > 0 {
-		if len(rest) < 2 || rest[0] != ' ' || rest[1] >= 128 || seen[rest[1]] {
-			return errReplyLine
-		}
-		flag := rest[1]
-		seen[flag] = true
-		rest = rest[2:]
-		end := bytes.IndexByte(rest, ' ')
-		if end < 0 {
-			end = len(rest)
-		}
-		if err := r.takeFlag(flag, rest[:end], c, opaque); err != nil {
-			return err
-		}
-		rest = rest[end:]
-	}
-	if !seen['O'] {
-		return errReplyOwner
-	}
-	hit := r.Status == StatusValue
-	if seen['f'] != (hit && c.Verb.asks(askFlags)) || seen['c'] != (hit && c.Verb.asks(askCAS)) {
-		return errReplyKind
-	}
-	return nil
-}
-
-func (r *Reply) takeFlag(flag byte, tok []byte, c *Command, opaque uint64) error {
-	ok := true
-	switch flag {
-	case 'O':
-		var got uint64
-		if got, ok = parseOpaque(tok); ok && got != opaque {
-			return errReplyOwner
-		}
-	case 'f':
-		var v uint64
-		v, ok = parseUint(tok, maxU32)
-		r.Flags = uint32(v)
-	case 'c':
-		r.CAS, ok = parseUint(tok, maxU64)
-	case 'W', 'X', 'Z':
-		ok = len(tok) == 0 && c.Verb.canon.word == "mg"
-	default:
-		ok = false
-	}
-	if !ok {
-		return errReplyLine
-	}
-	return nil
-}
-
-// fits refuses a status that the command can't have.
-func (r *Reply) fits(c *Command) error {
-	if c.Verb.answers[r.Status] != "" || r.Status == StatusValue && c.Verb.asks(askValue) {
-		return nil
-	}
-	return errReplyKind
-}
-
 // errorLines are the error replies memcached may give to a command that was
 // composed here, and what they mean. They carry no opaque.
 var errorLines = []struct {
@@ -197,6 +111,7 @@ var errorLines = []struct {
 	{"ms", "SERVER_ERROR Out of memory during read\r\n", StatusNoMemory},
 	{"ms", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
 	{"ma", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
+	{"mg", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
 	{"mg", "SERVER_ERROR refcount overflow during fetch\r\n", StatusRefused},
 	{"ms", "SERVER_ERROR Unhandled storage type.\r\n", StatusRefused},
 }

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"encoding/base64"
 	"slices"
 )
 
@@ -14,15 +15,18 @@ func ParseClassic(buf []byte, c *Command, _ uint64, r *Reply) (int, error) {
 		return 0, err
 	}
 	*r = Reply{}
-	if c.Verb.IsRead() {
+	word, _ := c.classic()
+	switch {
+	case c.Ask&AskValue != 0 && c.Verb.canon.word == "mg":
 		return n, r.classicItem(line, c)
+	case c.Verb.canon.word == "ma":
+		var ok bool
+		if r.Number, ok = parseUint(line, maxU64); ok {
+			r.Status = StatusNumber
+			return n, nil
+		}
 	}
-	if c.Verb.canon.word == "ma" && isNumber(line) {
-		// The line is the value: it has no head of its own.
-		*r = Reply{Status: StatusValue, Size: len(line), Trailer: crlf}
-		return 0, nil
-	}
-	for status, answer := range c.Verb.answers {
+	for status, answer := range byWord[word][0].answers {
 		if answer != "" && answer[:len(answer)-2] == string(line) {
 			r.Status = Status(status)
 			return n, nil
@@ -46,7 +50,7 @@ func (r *Reply) classicItem(line []byte, c *Command) error {
 	}
 	tok := bytes.Split(rest[1:], []byte(" "))
 	fields := 2
-	if c.Verb.asks(askCAS) {
+	if word, _ := c.classic(); word == "gets" || word == "gats" {
 		fields = 3
 	}
 	if len(tok) != fields {
@@ -61,21 +65,16 @@ func (r *Reply) classicItem(line []byte, c *Command) error {
 		return errReplyLine
 	}
 	r.Status, r.Flags, r.Size, r.Trailer = StatusValue, uint32(flags), int(size), crlf+lineEnd
+	r.told = AskFlags | AskCAS
 	return nil
-}
-
-// isNumber reports whether line is a number as incr and decr answer it.
-func isNumber(line []byte) bool {
-	_, ok := parseUint(line, maxU64)
-	return ok
 }
 
 // lineGrammar judges one line of a reply to a command about no key: whether it
 // may be passed on, and whether it is the last.
-type lineGrammar func(line []byte) (last bool, ok bool)
+type lineGrammar func(line []byte, r *Request) (last bool, ok bool)
 
 // statLines: STAT <name> <value> lines, then END; or one error line.
-func statLines(line []byte) (last, ok bool) {
+func statLines(line []byte, _ *Request) (last, ok bool) {
 	if string(line) == "END" || string(line) == "ERROR" {
 		return true, true
 	}
@@ -97,21 +96,38 @@ var settled = map[string]bool{
 }
 
 // oneLine: a single line.
-func oneLine(line []byte) (last, ok bool) {
+func oneLine(line []byte, _ *Request) (last, ok bool) {
 	word, _, _ := bytes.Cut(line, []byte(" "))
 	return true, settled[string(word)]
 }
 
-// ParseKeyless reads one line of memcached's reply to a command about no key.
-// It returns the line with its terminator, which may be passed on as it is, and
-// whether it is the last. An error means the connection can't be trusted any
-// more; [ErrShort] that the line is not complete.
-func ParseKeyless(buf []byte, v *Verb) (line []byte, last bool, err error) {
+// debugLine: what memcached knows of the item that was asked for, or that there
+// is none.
+func debugLine(line []byte, r *Request) (last, ok bool) {
+	if string(line) == "EN" {
+		return true, true
+	}
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	key, _, _ := bytes.Cut(rest, []byte(" "))
+	switch string(word) {
+	case "ME":
+		return true, bytes.Equal(key, r.Args) || string(key) == base64.StdEncoding.EncodeToString(r.Args)
+	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
+		return true, true
+	}
+	return false, false
+}
+
+// ParseAlone reads one line of memcached's reply to a command that went there
+// alone. It returns the line with its terminator, which may be passed on as it
+// is, and whether it is the last. An error means the connection can't be trusted
+// any more; [ErrShort] that the line is not complete.
+func ParseAlone(buf []byte, r *Request) (line []byte, last bool, err error) {
 	line, n, err := replyLine(buf)
 	if err != nil {
 		return nil, false, err
 	}
-	last, ok := v.grammar(line)
+	last, ok := r.Verb.grammar(line, r)
 	if !ok || hasControl(line) {
 		return nil, false, errReplyKind
 	}
@@ -136,25 +152,47 @@ func ParseVersion(buf []byte) (version string, n int, err error) {
 var firstMeta = [3]uint64{1, 6, 18}
 
 // SpeaksMeta reports whether a memcached of that version speaks the meta dialect
-// that [AppendMeta] writes. What follows the third number is a build's own.
+// that [AppendMeta] writes.
 func SpeaksMeta(version string) bool {
+	v, ok := parseVersion(version)
+	return ok && slices.Compare(v[:], firstMeta[:]) >= 0
+}
+
+// allFeatures are those of the newest memcached there is.
+const allFeatures = FeatureNewCAS | FeatureDrop
+
+// FeaturesOf returns what a memcached of that version knows.
+func FeaturesOf(version string) (f Features) {
+	v, ok := parseVersion(version)
+	if !ok {
+		return 0
+	}
+	for _, r := range featureVersions {
+		if slices.Compare(v[:], r.since[:]) >= 0 {
+			f |= r.feature
+		}
+	}
+	return f
+}
+
+// parseVersion reads the three numbers of a version. What follows the third is a
+// build's own.
+func parseVersion(version string) (v [3]uint64, ok bool) {
 	parts := bytes.SplitN([]byte(version), []byte("."), 3)
 	if len(parts) != 3 {
-		return false
+		return v, false
 	}
 	end := 0
 	for end < len(parts[2]) && parts[2][end] >= '0' && parts[2][end] <= '9' {
 		end++
 	}
 	parts[2] = parts[2][:end]
-	var v [3]uint64
 	for i := range v {
-		var ok bool
 		if v[i], ok = parseUint(parts[i], maxU32); !ok {
-			return false
+			return v, false
 		}
 	}
-	return slices.Compare(v[:], firstMeta[:]) >= 0
+	return v, true
 }
 
 // ParseStat reads "STAT <name> <value>".

@@ -9,7 +9,7 @@ import (
 func TestClassicLinesFitCommand(t *testing.T) {
 	lines := map[string]Status{
 		"STORED": StatusOK, "NOT_STORED": StatusNotStored, "EXISTS": StatusExists, "NOT_FOUND": StatusNotFound,
-		"DELETED": StatusOK, "TOUCHED": StatusOK, "END": StatusMiss, "42": StatusValue, "VALUE k 1 2": StatusValue,
+		"DELETED": StatusOK, "TOUCHED": StatusOK, "END": StatusMiss, "42": StatusNumber, "VALUE k 1 2": StatusValue,
 		"VALUE k 1 2 3": StatusValue, "": 0, "OK": 0, "ERROR": 0, "CLIENT_ERROR bad data chunk": 0, "RESET": 0,
 		"CLIENT_ERROR cannot increment or decrement non-numeric value": StatusNonNumeric,
 		"SERVER_ERROR object too large for cache":                      StatusTooLarge,
@@ -29,7 +29,7 @@ func TestClassicLinesFitCommand(t *testing.T) {
 		"incr": "42|NOT_FOUND|CLIENT_ERROR cannot increment or decrement non-numeric value|SERVER_ERROR out of memory storing object",
 		"decr": "42|NOT_FOUND|CLIENT_ERROR cannot increment or decrement non-numeric value|SERVER_ERROR out of memory storing object",
 	}
-	for _, verb := range keyCommands() {
+	for _, verb := range classicCommands() {
 		for line, status := range lines {
 			want := line != "" && strings.Contains("|"+fits[verb]+"|", "|"+line+"|")
 			var r Reply
@@ -41,15 +41,17 @@ func TestClassicLinesFitCommand(t *testing.T) {
 			if verb == "touch" && line == "NOT_FOUND" {
 				status = StatusMiss // as a touch that misses is told in the meta dialect
 			}
-			size := len(line) + 2
-			if line == "42" {
-				size = 0 // the line is the value
-			}
-			if want && (r.Status != status || n != size) {
+			if size := len(line) + 2; want && (r.Status != status || n != size) {
 				t.Errorf("%s: %q gives status %d and %d bytes, want %d and %d", verb, line, r.Status, n, status, size)
 			}
 		}
 	}
+}
+
+// item is the reply that a VALUE line of the classic dialect gives.
+func item(r Reply) Reply {
+	r.Status, r.Trailer, r.told = StatusValue, "\r\nEND\r\n", AskFlags|AskCAS
+	return r
 }
 
 func TestClassicItems(t *testing.T) {
@@ -58,10 +60,10 @@ func TestClassicItems(t *testing.T) {
 		want          Reply
 		err           error
 	}{
-		{"get", "k", "VALUE k 0 0\r\n", Reply{Status: StatusValue, Trailer: "\r\nEND\r\n"}, nil},
-		{"get", "k", "VALUE k 4294967295 2147483645\r\n", Reply{Status: StatusValue, Flags: maxU32, Size: maxU31 - 2, Trailer: "\r\nEND\r\n"}, nil},
-		{"gets", "k", "VALUE k 1 2 18446744073709551615\r\n", Reply{Status: StatusValue, Flags: 1, Size: 2, CAS: maxU64, Trailer: "\r\nEND\r\n"}, nil},
-		{"get", "VALUE", "VALUE VALUE 1 2\r\n", Reply{Status: StatusValue, Flags: 1, Size: 2, Trailer: "\r\nEND\r\n"}, nil},
+		{"get", "k", "VALUE k 0 0\r\n", item(Reply{}), nil},
+		{"get", "k", "VALUE k 4294967295 2147483645\r\n", item(Reply{Flags: maxU32, Size: maxU31 - 2}), nil},
+		{"gets", "k", "VALUE k 1 2 18446744073709551615\r\n", item(Reply{Flags: 1, Size: 2, CAS: maxU64}), nil},
+		{"get", "VALUE", "VALUE VALUE 1 2\r\n", item(Reply{Flags: 1, Size: 2}), nil},
 		{"get", "END", "END\r\n", Reply{Status: StatusMiss}, nil},
 		{"get", "k", "END\r\n", Reply{Status: StatusMiss}, nil},
 		{"get", "k", "VALUE kk 1 2\r\n", Reply{}, errReplyOwner},
@@ -104,26 +106,28 @@ func TestClassicItems(t *testing.T) {
 func TestClassicNumbers(t *testing.T) {
 	for _, row := range []struct {
 		in   string
-		size int // of the value; -1 if the line is no number
+		want uint64
+		ok   bool
 	}{
-		{"0\r\n", 1},
-		{"18446744073709551615\r\n", 20},
-		{"18446744073709551616\r\n", -1},
-		{"123456789012345678901\r\n", -1},
-		{"1 \r\n", -1},
-		{" 1\r\n", -1},
-		{"-1\r\n", -1},
-		{"1x\r\n", -1},
-		{"\r\n", -1},
-		{"1\n", -1},
+		{"0\r\n", 0, true},
+		{"007\r\n", 7, true},
+		{"18446744073709551615\r\n", maxU64, true},
+		{"18446744073709551616\r\n", 0, false},
+		{"123456789012345678901\r\n", 0, false},
+		{"1 \r\n", 0, false},
+		{" 1\r\n", 0, false},
+		{"-1\r\n", 0, false},
+		{"1x\r\n", 0, false},
+		{"\r\n", 0, false},
+		{"1\n", 0, false},
 	} {
-		for _, verb := range []string{"incr", "decr"} {
+		for _, verb := range []string{"incr", "decr", "ma", "INCREMENT", "DECREMENT"} {
 			var r Reply
 			n, err := ParseClassic([]byte(row.in), command(verb), 0, &r)
-			if (err == nil) != (row.size >= 0) || n != 0 && err == nil {
+			if (err == nil) != row.ok || n != len(row.in) && row.ok {
 				t.Errorf("%s: %q gives %d, %v", verb, row.in, n, err)
 			}
-			if want := (Reply{Status: StatusValue, Size: row.size, Trailer: "\r\n"}); err == nil && r != want {
+			if want := (Reply{Status: StatusNumber, Number: row.want}); row.ok && r != want {
 				t.Errorf("%s: %q gives %+v, want %+v", verb, row.in, r, want)
 			}
 		}
@@ -180,12 +184,12 @@ func TestKeylessReplies(t *testing.T) {
 		{one, "OK \x1b[2J\r\n", "", false},
 		{one, "\r\n", "", false},
 	} {
-		line, last, err := ParseKeyless([]byte(row.in), row.verb)
+		line, last, err := ParseAlone([]byte(row.in), &Request{Form: Form{Verb: row.verb}})
 		if string(line) != row.want || last != row.last || (err == nil) != (row.want != "") {
 			t.Errorf("%s: %.80q gives %.80q, %t, %v, want %.80q, %t", row.verb.Name, row.in, line, last, err, row.want, row.last)
 		}
 	}
-	if _, _, err := ParseKeyless([]byte("STAT a"), stats); err != ErrShort {
+	if _, _, err := ParseAlone([]byte("STAT a"), &Request{Form: Form{Verb: stats}}); err != ErrShort {
 		t.Errorf("a line that is cut gives %v, want %v", err, ErrShort)
 	}
 }

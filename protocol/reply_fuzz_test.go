@@ -3,43 +3,44 @@ package protocol
 import (
 	"bytes"
 	"fmt"
-	"math/big"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // codes are the return codes of accepted replies, written down a second time.
 var codes = map[Status]string{
-	StatusOK: "HD", StatusValue: "VA", StatusMiss: "EN",
+	StatusOK: "HD", StatusValue: "VA", StatusNumber: "VA", StatusMiss: "EN",
 	StatusNotFound: "NF", StatusNotStored: "NS", StatusExists: "EX",
 }
 
-// may are the return codes of each command, written down a second time.
-var may = map[string]string{
-	"get": "VA EN", "gets": "VA EN", "gat": "VA EN", "gats": "VA EN", "touch": "HD EN",
-	"set": "HD NS", "add": "HD NS", "replace": "HD NS", "append": "HD NS", "prepend": "HD NS",
-	"cas": "HD NS EX NF", "delete": "HD NF", "incr": "VA NF", "decr": "VA NF",
-}
-
-// renderMeta renders r as a meta reply to c, as tokens in a fixed order.
-func renderMeta(r *Reply, c *Command, opaque uint64) []string {
+// renderMeta renders r as a meta reply, as tokens in a fixed order. A number has
+// that many digits.
+func renderMeta(r *Reply, digits int, opaque uint64) []string {
 	tok := []string{codes[r.Status]}
-	if r.Status == StatusValue {
-		tok = append(tok, fmt.Sprint(r.Size))
-		if c.Verb.IsRead() {
-			tok = append(tok, fmt.Sprintf("f%d", r.Flags))
+	if tok[0] == "VA" {
+		tok = append(tok, fmt.Sprint(max(r.Size, digits)))
+	}
+	for _, f := range []struct {
+		told Ask
+		s    string
+	}{
+		{AskFlags, fmt.Sprint("f", r.Flags)}, {AskCAS, fmt.Sprint("c", r.CAS)}, {AskHit, fmt.Sprint("h", r.Hit)}, {AskAccess, fmt.Sprint("l", r.Access)},
+		{AskSize, fmt.Sprint("s", r.ItemSize)}, {AskTTL, fmt.Sprint("t", r.TTL)},
+	} {
+		if r.told&f.told != 0 {
+			tok = append(tok, f.s)
 		}
-		if c.Verb.Name == "gets" || c.Verb.Name == "gats" {
-			tok = append(tok, fmt.Sprintf("c%d", r.CAS))
-		}
+	}
+	for _, note := range r.Notes.all() {
+		tok = append(tok, string(rune(note)))
 	}
 	return append(tok, fmt.Sprintf("O%016x", opaque))
 }
 
-// normal sorts the flags of a meta line into the order of renderMeta, drops the
-// notes on stale items, and takes leading zeros off numbers.
+// normal sorts the flags of a meta line into the order of renderMeta, and takes
+// leading zeros off numbers.
 func normal(line string) []string {
 	tok := strings.Split(line, " ")
 	head := 1
@@ -47,17 +48,35 @@ func normal(line string) []string {
 		head = 2
 		tok[1] = trimZeros(tok[1])
 	}
-	flags := slices.DeleteFunc(tok[head:], func(f string) bool { return f == "W" || f == "X" || f == "Z" })
+	flags := tok[head:]
 	for i, f := range flags {
 		if f != "" && f[0] != 'O' {
-			flags[i] = f[:1] + trimZeros(f[1:])
+			flags[i] = f[:1] + trimNumber(f[1:])
 		}
 	}
-	rank := "fcO"
-	slices.SortFunc(flags, func(a, b string) int {
-		return strings.Index(rank, a[:min(1, len(a))]) - strings.Index(rank, b[:min(1, len(b))])
+	const rank = "fchlstWXZO" // the notes stay in their own order
+	slices.SortStableFunc(flags, func(a, b string) int {
+		return rankOf(rank, a) - rankOf(rank, b)
 	})
 	return append(slices.Clone(tok[:head]), flags...)
+}
+
+// rankOf is the place of a flag among others; notes share one.
+func rankOf(rank, flag string) int {
+	at := strings.Index(rank, flag[:min(1, len(flag))])
+	if note := strings.IndexByte(rank, 'W'); at >= note && at < note+3 {
+		return note
+	}
+	return at
+}
+
+// trimNumber takes leading zeros off a number that may have a sign.
+func trimNumber(s string) string {
+	digits, negative := strings.CutPrefix(s, "-")
+	if digits = trimZeros(digits); negative && digits != "0" {
+		return "-" + digits
+	}
+	return digits
 }
 
 func trimZeros(s string) string {
@@ -66,6 +85,30 @@ func trimZeros(s string) string {
 		return "0"
 	}
 	return t
+}
+
+// mayBe are the return codes that the reply to c may have.
+func mayBe(c *Command) string {
+	done, word := "HD", c.Verb.canon.word
+	if c.Ask&AskValue != 0 {
+		done = "VA"
+	}
+	may := map[string]string{"mg": done + " EN", "ms": "HD NS", "md": "HD NF", "ma": done + " NF"}[word]
+	if c.Has&HasCAS != 0 {
+		may += map[string]string{"mg": " HD", "ms": " EX NF", "md": " EX", "ma": " EX"}[word]
+	}
+	if c.Has&HasVivify != 0 && word == "ma" {
+		may += " NS"
+	}
+	return may
+}
+
+// askable is what a command may ask for.
+func askable(word string) Ask {
+	return map[string]Ask{
+		"mg": AskValue | AskFlags | AskCAS | AskTTL | AskSize | AskHit | AskAccess,
+		"ms": AskCAS | AskSize, "ma": AskValue | AskCAS | AskTTL,
+	}[word]
 }
 
 // FuzzParseMeta: a reply that is accepted carries the opaque of its command,
@@ -77,44 +120,74 @@ func FuzzParseMeta(f *testing.F) {
 		"NS $O\r\n", "EX $O\r\n", "VA 2 $O\r\n12\r\n", "MN\r\n", "HD $O $O\r\n", "HD O0000000000000000\r\n", "HD\r\n", "\r\n",
 		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", "SERVER_ERROR out of memory\r\n",
 		"SERVER_ERROR object too large for cache\r\n", "HD $O\n", "HD $O", strings.Repeat("x", 1300), "VA 05 f00 $O X Z\r\n",
+		"HD t-1 h1 l0 s5 c7 f0 $O\r\n", "VA 2 t90 c5 $O\r\n07\r\n", "VA 2 $O\r\n7 \r\n", "VA 1 $O\r\n12",
 	} {
 		for verb := range keyCommands() {
-			f.Add([]byte(in), uint64(i)<<60|42, uint8(verb))
+			f.Add([]byte(in), uint64(i)<<60|42, uint8(verb), uint8(i*37), uint16(i*1009))
 		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte, opaque uint64, verb uint8) {
+	f.Fuzz(func(t *testing.T, in []byte, opaque uint64, verb, ask uint8, has uint16) {
 		names := keyCommands()
 		c := command(names[int(verb)%len(names)])
+		c.Ask |= Ask(ask) & askable(c.Verb.canon.word)
+		c.Has |= Part(has)
 		in = bytes.ReplaceAll(in, []byte("$O"), fmt.Appendf(nil, "O%016x", opaque))
-		var r Reply
-		n, err := ParseMeta(in, c, opaque, &r)
-		checkShort(t, in, err)
-		if err != nil {
-			return
+		parse := func(in []byte) (r Reply, n int, err error) {
+			n, err = ParseMeta(in, c, opaque, &r)
+			return r, n, err
 		}
-		line := checkLine(t, in, n)
-		checkNoPrefix(t, in[:n], func(cut []byte) error {
-			_, err := ParseMeta(cut, c, opaque, &r)
-			return err
-		})
-		if _, err = ParseMeta(in, c, opaque, &r); err != nil {
-			t.Fatalf("%q: refused the second time: %v", in, err)
-		}
-		if codes[r.Status] == "" {
-			checkErrorLine(t, line, c, &r)
-			return
-		}
-		want := renderMeta(&r, c, opaque)
-		if got := normal(line); !slices.Equal(got, want) {
-			t.Errorf("%s: %q is read as %q", c.Verb.Name, line, want)
-		}
-		if got := strings.Count(line, fmt.Sprintf("O%016x", opaque)); got != 1 || !strings.Contains(may[c.Verb.Name], codes[r.Status]) {
-			t.Errorf("%s: %q has the opaque %d times, and status %s", c.Verb.Name, line, got, codes[r.Status])
-		}
-		if (r.Trailer != "") != (r.Status == StatusValue) || r.Status != StatusValue && r.Size != 0 {
-			t.Errorf("%s: %q gives %+v", c.Verb.Name, line, r)
+		r, n, err := parse(in)
+		switch {
+		case err == nil:
+			checkMetaReply(t, in[:n], c, opaque, &r)
+			checkNoPrefix(t, in[:n], func(cut []byte) error {
+				_, _, err := parse(cut)
+				return err
+			})
+		case err != ErrShort || c.Verb.canon.word != "ma":
+			checkShort(t, in, err)
 		}
 	})
+}
+
+// checkMetaReply checks a reply that was accepted, which is all of in.
+func checkMetaReply(t *testing.T, in []byte, c *Command, opaque uint64, r *Reply) {
+	t.Helper()
+	line, number, _ := strings.Cut(string(in), "\r\n")
+	checkLine(t, in, len(line)+2)
+	if r.Status == StatusNumber {
+		checkNumber(t, line, number, r)
+	} else if number != "" {
+		t.Errorf("%s: took %q behind the line", c.Verb.Name, number)
+	}
+	code := codes[r.Status]
+	if code == "" {
+		checkErrorLine(t, line, c, r)
+		return
+	}
+	if got, want := normal(line), renderMeta(r, len(strings.TrimSuffix(number, crlf)), opaque); !slices.Equal(got, want) {
+		t.Errorf("%s: %q is read as %q", c.Verb.Name, line, want)
+	}
+	if got := strings.Count(line, fmt.Sprintf("O%016x", opaque)); got != 1 || !inWords(mayBe(c), code) {
+		t.Errorf("%s: %q has the opaque %d times, and may be %s", c.Verb.Name, line, got, mayBe(c))
+	}
+	if asked := c.Ask &^ AskValue; r.told&^asked != 0 || (code == "VA" || code == "HD" && c.Verb.canon.word != "ms") && r.told != asked {
+		t.Errorf("%s: %q tells %b of %b", c.Verb.Name, line, r.told, asked)
+	}
+	if (r.Trailer != "") != (r.Status == StatusValue) || r.Status != StatusValue && r.Size != 0 {
+		t.Errorf("%s: %q gives %+v", c.Verb.Name, line, *r)
+	}
+}
+
+// checkNumber: the number that arithmetic came to is digits of the length that
+// the line says.
+func checkNumber(t *testing.T, line, block string, r *Reply) {
+	t.Helper()
+	digits, ended := strings.CutSuffix(block, crlf)
+	want, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || !ended || r.Number != want || !strings.HasPrefix(line, "VA ") {
+		t.Errorf("%q %q is read as %d", line, block, r.Number)
+	}
 }
 
 // checkShort: a reply is incomplete exactly if it has no line end within the
@@ -157,121 +230,4 @@ func checkErrorLine(t *testing.T, line string, c *Command, r *Reply) {
 		}
 	}
 	t.Errorf("%s: %q gives %+v", c.Verb.Name, line, *r)
-}
-
-// FuzzParseClassic: a reply that is accepted is one of the lines that the command
-// can hear, and a value is of the key that was asked for.
-func FuzzParseClassic(f *testing.F) {
-	for _, in := range []string{
-		"STORED\r\n", "NOT_STORED\r\n", "EXISTS\r\n", "NOT_FOUND\r\n", "DELETED\r\n", "TOUCHED\r\n", "END\r\n", "17\r\n",
-		"VALUE k 1 2\r\nxx\r\nEND\r\n", "VALUE k 1 2 3\r\nxx\r\nEND\r\n", "VALUE j 1 2\r\n", "ERROR\r\n", "\r\n",
-		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", "SERVER_ERROR out of memory\r\n",
-	} {
-		for verb := range keyCommands() {
-			f.Add([]byte(in), []byte("k"), uint8(verb))
-		}
-	}
-	f.Fuzz(func(t *testing.T, in, key []byte, verb uint8) {
-		if !ValidKey(key) {
-			return
-		}
-		names := keyCommands()
-		c := command(names[int(verb)%len(names)])
-		c.Key = key
-		var r Reply
-		n, err := ParseClassic(in, c, 0, &r)
-		checkShort(t, in, err)
-		if err != nil {
-			return
-		}
-		line, _, _ := strings.Cut(string(in), "\r\n")
-		if r.Status == StatusValue && !c.Verb.IsRead() {
-			if v, ok := parseUint([]byte(line), maxU64); !ok || n != 0 || r.Size != len(line) || r.Trailer != "\r\n" {
-				t.Errorf("%s: %q gives %d and %+v", c.Verb.Name, line, v, r)
-			}
-			return
-		}
-		checkLine(t, in, n)
-		want := strings.TrimSuffix(c.Verb.answers[r.Status], "\r\n")
-		if r.Status == StatusValue {
-			want = strings.TrimSuffix(string(AppendItemLine(nil, c.Verb, key, &r)), "\r\n")
-			line = trimFields(line, len(key))
-		}
-		if line != want {
-			checkErrorLine(t, line, c, &r)
-		}
-	})
-}
-
-// trimFields takes leading zeros off the numbers of a VALUE line whose key has n
-// bytes.
-func trimFields(line string, n int) string {
-	head := len("VALUE ") + n
-	tok := strings.Split(line[head:], " ")
-	for i := range tok {
-		tok[i] = trimZeros(tok[i])
-	}
-	return line[:head] + strings.Join(tok, " ")
-}
-
-// versionForm is a version of three numbers and what a build adds.
-var versionForm = regexp.MustCompile(`^([0-9]{1,20})\.([0-9]{1,20})\.([0-9]{1,20})([^0-9]|$)`)
-
-// referenceSpeaks compares a version as one number.
-func referenceSpeaks(version string) bool {
-	m := versionForm.FindStringSubmatch(version)
-	if m == nil {
-		return false
-	}
-	sum := new(big.Int)
-	for _, part := range m[1:4] {
-		v, _ := new(big.Int).SetString(part, 10)
-		if v.BitLen() > 32 {
-			return false
-		}
-		sum.Add(sum.Lsh(sum, 32), v)
-	}
-	first := big.NewInt(6<<32 | 18)
-	return sum.Cmp(first.SetBit(first, 64, 1)) >= 0
-}
-
-// FuzzKeylessReplies: a line that may be passed on is one line without control
-// bytes, and starts with a word that is known; version and settings are read
-// from nothing else.
-func FuzzKeylessReplies(f *testing.F) {
-	for _, in := range []string{
-		"STAT a b\r\nEND\r\n", "END\r\n", "OK\r\n", "RESET\r\n", "ERROR\r\n", "CLIENT_ERROR x\r\n", "VERSION 1.6.18\r\n",
-		"VERSION 1.6.45_3_gabc\r\n", "BUSY x\r\n", "STAT a\x1b b\r\n", "STAT a b\n", "\r\n", strings.Repeat("STAT ", 300),
-	} {
-		f.Add([]byte(in))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, v := range Verbs() {
-			if v.Route != RouteKeyless {
-				continue
-			}
-			line, last, err := ParseKeyless(in, v)
-			checkShort(t, in, err)
-			if err != nil {
-				continue
-			}
-			text := checkLine(t, in, len(line))
-			word, _, _ := strings.Cut(text, " ")
-			if !bytes.HasPrefix(in, line) || hasControl([]byte(text)) || last == (word == "STAT") || strings.ToUpper(word) != word {
-				t.Errorf("%s: passes on %q, last: %t", v.Name, line, last)
-			}
-			name, _, ok := ParseStat(line)
-			if ok && (word != "STAT" || bytes.ContainsAny(name, " \r\n")) {
-				t.Errorf("ParseStat(%q) = %q", line, name)
-			}
-		}
-		version, n, err := ParseVersion(in)
-		checkShort(t, in, err)
-		if err == nil && string(AppendVersion(nil, version)) != string(in[:n]) {
-			t.Errorf("ParseVersion(%q) = %q, %d", in, version, n)
-		}
-		if got, want := SpeaksMeta(string(in)), referenceSpeaks(string(in)); got != want {
-			t.Errorf("SpeaksMeta(%q) = %t, want %t", in, got, want)
-		}
-	})
 }

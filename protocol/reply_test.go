@@ -7,50 +7,34 @@ import (
 	"testing"
 )
 
-// command returns a command about key k.
-func command(verb string) *Command {
-	return &Command{Verb: ByGrant(verb)[0], Key: []byte("k")}
-}
-
-// keyCommands are the names of all commands about a key.
-func keyCommands() []string {
-	var names []string
-	for _, v := range Verbs() {
-		if v.Route == RouteKeys {
-			names = append(names, v.Name)
-		}
-	}
-	return names
+// may are the return codes of each command that says no more than its row does,
+// written down a second time.
+var may = map[string]string{
+	"get": "VA EN", "gets": "VA EN", "gat": "VA EN", "gats": "VA EN", "touch": "HD EN",
+	"set": "HD NS", "add": "HD NS", "replace": "HD NS", "append": "HD NS", "prepend": "HD NS",
+	"cas": "HD NS EX NF", "delete": "HD NF", "incr": "VA NF", "decr": "VA NF",
+	"mg": "HD EN", "ms": "HD NS", "md": "HD NF", "ma": "HD NF",
+	"GET": "VA EN", "GETK": "VA EN", "GAT": "VA EN", "GATK": "VA EN", "TOUCH": "HD EN",
+	"SET": "HD NS", "ADD": "HD NS", "REPLACE": "HD NS", "APPEND": "HD NS", "PREPEND": "HD NS",
+	"DELETE": "HD NF", "INCREMENT": "VA NF", "DECREMENT": "VA NF",
 }
 
 // TestMetaStatusFitsCommand tries every return code on every command.
 func TestMetaStatusFitsCommand(t *testing.T) {
-	codes := map[string]Status{
-		"HD": StatusOK, "VA": StatusValue, "EN": StatusMiss,
-		"NF": StatusNotFound, "NS": StatusNotStored, "EX": StatusExists,
-		"OK": StatusNone, "MN": StatusNone, "ME": StatusNone, "hd": StatusNone, "XX": StatusNone,
-	}
-	fits := map[string]string{
-		"get": "VA EN", "gets": "VA EN", "gat": "VA EN", "gats": "VA EN", "touch": "HD EN",
-		"set": "HD NS", "add": "HD NS", "replace": "HD NS", "append": "HD NS", "prepend": "HD NS",
-		"cas": "HD NS EX NF", "delete": "HD NF", "incr": "VA NF", "decr": "VA NF",
-	}
 	for _, verb := range keyCommands() {
-		for code, status := range codes {
-			c, in := command(verb), code
-			if code == "VA" {
-				in += " 5"
-				if c.Verb.asks(askFlags) {
-					in += " f9"
-				}
-				if c.Verb.asks(askCAS) {
-					in += " c8"
-				}
+		for code, status := range map[string]Status{
+			"HD": StatusOK, "VA": StatusValue, "EN": StatusMiss,
+			"NF": StatusNotFound, "NS": StatusNotStored, "EX": StatusExists,
+			"OK": StatusNone, "MN": StatusNone, "ME": StatusNone, "hd": StatusNone, "XX": StatusNone,
+		} {
+			c := command(verb)
+			in := goodReply(c, code)
+			if code == "VA" && c.Verb.canon.word == "ma" {
+				status = StatusNumber
 			}
-			in += " O000000000000002a\r\n"
 			var r Reply
 			n, err := ParseMeta([]byte(in+"rest"), c, 42, &r)
-			want := strings.Contains(fits[verb], code)
+			want := inWords(may[verb], code)
 			if (err == nil) != want {
 				t.Errorf("%s: %q gives %v, want accepted: %t", verb, in, err, want)
 			}
@@ -59,6 +43,26 @@ func TestMetaStatusFitsCommand(t *testing.T) {
 			}
 		}
 	}
+}
+
+// goodReply is a reply with that return code that says all c asks for and that
+// proves itself. The number that arithmetic came to is part of it.
+func goodReply(c *Command, code string) string {
+	in, end := code, "\r\n"
+	switch {
+	case code == "VA" && c.Verb.canon.word == "ma":
+		in, end = "VA 2", "\r\n42\r\n"
+	case code == "VA":
+		in = "VA 5"
+	}
+	if code == "VA" || code == "HD" {
+		for flag, ask := range map[string]Ask{"f9": AskFlags, "c8": AskCAS, "h1": AskHit, "l7": AskAccess, "s5": AskSize, "t-1": AskTTL} {
+			if c.Ask&ask != 0 {
+				in += " " + flag
+			}
+		}
+	}
+	return in + " O000000000000002a" + end
 }
 
 // TestMetaErrorLines tries every error line on every command: it is accepted
@@ -73,7 +77,7 @@ func TestMetaErrorLines(t *testing.T) {
 		{"SERVER_ERROR object too large for cache", "ms", StatusTooLarge},
 		{"SERVER_ERROR out of memory storing object", "ms", StatusNoMemory},
 		{"SERVER_ERROR Out of memory during read", "ms", StatusNoMemory},
-		{"SERVER_ERROR out of memory", "ms ma", StatusNoMemory},
+		{"SERVER_ERROR out of memory", "mg ms ma", StatusNoMemory},
 		{"SERVER_ERROR refcount overflow during fetch", "mg", StatusRefused},
 		{"SERVER_ERROR Unhandled storage type.", "ms", StatusRefused},
 		{"SERVER_ERROR out of memory writing get response", "", 0},
@@ -153,15 +157,17 @@ func TestMalformedMetaReplies(t *testing.T) {
 		{"set", "HD b $O\r\n", errReplyLine},
 		{"set", "HD s1 $O\r\n", errReplyLine},
 		{"set", "HD W $O\r\n", errReplyLine},
-		{"set", "HD f0 $O\r\n", errReplyKind},
-		{"set", "HD c0 $O\r\n", errReplyKind},
-		{"touch", "HD f0 $O\r\n", errReplyKind},
-		{"get", "EN f0 $O\r\n", errReplyKind},
-		{"gets", "EN c0 $O\r\n", errReplyKind},
+		{"set", "HD f0 $O\r\n", errReplyLine},
+		{"set", "HD c0 $O\r\n", errReplyLine},
+		{"touch", "HD f0 $O\r\n", errReplyLine},
+		{"get", "EN c0 $O\r\n", errReplyLine},
+		{"delete", "NF c0 $O\r\n", errReplyLine},
+		{"SET", "HD $O\r\n", errReplyKind},
+		{"TOUCH", "HD f0 $O\r\n", errReplyKind},
 		{"set", "HD \xff $O\r\n", errReplyLine},
 		{"set", "HD $O $\r\n", errReplyLine},
 		{"get", "VA 1 $O\r\n", errReplyKind},
-		{"get", "VA 1 f0 c1 $O\r\n", errReplyKind},
+		{"get", "VA 1 f0 c1 $O\r\n", errReplyLine},
 		{"get", "VA 1 f0 f0 $O\r\n", errReplyLine},
 		{"get", "VA 1 f $O\r\n", errReplyLine},
 		{"get", "VA 1 f-1 $O\r\n", errReplyLine},
@@ -172,8 +178,19 @@ func TestMalformedMetaReplies(t *testing.T) {
 		{"gets", "VA 1 c0 $O\r\n", errReplyKind},
 		{"gets", "VA 1 f0 cx $O\r\n", errReplyLine},
 		{"gets", "VA 1 f0 c18446744073709551616 $O\r\n", errReplyLine},
-		{"incr", "VA 1 f0 $O\r\n", errReplyKind},
-		{"incr", "VA 1 W $O\r\n", errReplyLine},
+		{"incr", "VA 1 f0 $O\r\n1\r\n", errReplyLine},
+		{"incr", "VA 1 W $O\r\n1\r\n", errReplyLine},
+		{"incr", "VA 1 $O\r\nx\r\n", errReplyLine},
+		{"incr", "VA 2 $O\r\n1\r\n\n", errReplyLine},
+		{"incr", "VA 2 $O\r\n1 \r\n", errReplyLine},
+		{"incr", "VA 1 $O\r\n12\r\n", errReplyLine},
+		{"incr", "VA 1 $O\r\n1\n\n", errReplyLine},
+		{"incr", "VA 0 $O\r\n\r\n", errReplyLine},
+		{"incr", "VA 20 $O\r\n18446744073709551616\r\n", errReplyLine},
+		{"incr", "VA 21 $O\r\n", errReplyLine},
+		{"incr", "VA 2147483645 $O\r\n", errReplyLine},
+		{"INCREMENT", "VA 1 $O\r\n1\r\n", errReplyKind},
+		{"ma", "VA 1 $O\r\n1\r\n", errReplyKind},
 		{"delete", "HD X $O\r\n", errReplyLine},
 
 		// The size.
@@ -215,35 +232,54 @@ func TestMalformedMetaReplies(t *testing.T) {
 
 // TestMetaReplies has good lines with everything they carry.
 func TestMetaReplies(t *testing.T) {
-	const trailer = "\r\n"
 	for _, row := range []struct {
 		verb, in string
 		want     Reply
 	}{
-		{"get", "VA 0 f0 $O\r\n", Reply{Status: StatusValue, Trailer: trailer}},
-		{"get", "VA 5 f4294967295 $O\r\nhello", Reply{Status: StatusValue, Size: 5, Flags: maxU32, Trailer: trailer}},
-		{"get", "VA 5 $O f1\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
-		{"get", "VA 5 f1 $O W\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
-		{"get", "VA 5 f1 $O X Z\r\n", Reply{Status: StatusValue, Size: 5, Flags: 1, Trailer: trailer}},
-		{"get", "VA 2147483645 f1 $O\r\n", Reply{Status: StatusValue, Size: maxU31 - 2, Flags: 1, Trailer: trailer}},
+		{"get", "VA 0 f0 $O\r\n", value(AskFlags, Reply{})},
+		{"get", "VA 5 f4294967295 $O\r\nhello", value(AskFlags, Reply{Size: 5, Flags: maxU32})},
+		{"get", "VA 5 $O f1\r\n", value(AskFlags, Reply{Size: 5, Flags: 1})},
+		{"get", "VA 5 f1 $O W\r\n", value(AskFlags, Reply{Size: 5, Flags: 1, Notes: notes("W")})},
+		{"get", "VA 5 f1 $O X Z\r\n", value(AskFlags, Reply{Size: 5, Flags: 1, Notes: notes("XZ")})},
+		{"get", "VA 2147483645 f1 $O\r\n", value(AskFlags, Reply{Size: maxU31 - 2, Flags: 1})},
 		{"get", "EN $O\r\n", Reply{Status: StatusMiss}},
-		{"gets", "VA 1 f2 c18446744073709551615 $O\r\n", Reply{Status: StatusValue, Size: 1, Flags: 2, CAS: maxU64, Trailer: trailer}},
-		{"gats", "VA 1 f2 c3 $O\r\n", Reply{Status: StatusValue, Size: 1, Flags: 2, CAS: 3, Trailer: trailer}},
+		{"gets", "VA 1 f2 c18446744073709551615 $O\r\n", value(AskFlags|AskCAS, Reply{Size: 1, Flags: 2, CAS: maxU64})},
+		{"gats", "VA 1 f2 c3 $O\r\n", value(AskFlags|AskCAS, Reply{Size: 1, Flags: 2, CAS: 3})},
 		{"touch", "HD $O\r\n", Reply{Status: StatusOK}},
-		{"touch", "HD $O W\r\n", Reply{Status: StatusOK}},
+		{"touch", "HD $O W\r\n", Reply{Status: StatusOK, Notes: notes("W")}},
 		{"touch", "EN $O\r\n", Reply{Status: StatusMiss}},
-		{"incr", "VA 20 $O\r\n", Reply{Status: StatusValue, Size: 20, Trailer: trailer}},
+		{"incr", "VA 20 $O\r\n18446744073709551615\r\n", Reply{Status: StatusNumber, Number: maxU64}},
+		{"INCREMENT", "VA 1 c5 $O\r\n7\r\n", Reply{Status: StatusNumber, Number: 7, CAS: 5, told: AskCAS}},
 		{"set", "HD $O\r\n", Reply{Status: StatusOK}},
+		{"SET", "HD c9 $O\r\n", Reply{Status: StatusOK, CAS: 9, told: AskCAS}},
+		{"SET", "NS c0 $O\r\n", Reply{Status: StatusNotStored, told: AskCAS}},
 		{"cas", "EX $O\r\n", Reply{Status: StatusExists}},
 		{"delete", "NF $O\r\n", Reply{Status: StatusNotFound}},
 	} {
 		in := strings.ReplaceAll(row.in, "$O", "O000000000000002a")
-		r := Reply{Status: StatusLost, Flags: 99, CAS: 99, Size: 99, Trailer: "old"}
+		r := Reply{Status: StatusLost, Flags: 99, CAS: 99, Size: 99, Number: 99, Trailer: "old", Notes: notes("WXZ"), told: AskTTL}
 		n, err := ParseMeta([]byte(in), command(row.verb), 42, &r)
-		if want := strings.Index(in, "\n") + 1; err != nil || n != want || r != row.want {
+		want := strings.Index(in, "\n") + 1
+		if row.want.Status == StatusNumber {
+			want = len(in)
+		}
+		if err != nil || n != want || r != row.want {
 			t.Errorf("%s: %q gives %+v, %d, %v, want %+v, %d", row.verb, in, r, n, err, row.want, want)
 		}
 	}
+}
+
+// value is a reply with a value that tells what was asked.
+func value(told Ask, r Reply) Reply {
+	r.Status, r.Trailer, r.told = StatusValue, crlf, told
+	return r
+}
+
+func notes(flags string) (l letters) {
+	for i := range len(flags) {
+		l.add(flags[i])
+	}
+	return l
 }
 
 // TestCutRepliesAreShort holds that no start of a good line is a line, in either
@@ -255,6 +291,7 @@ func TestCutRepliesAreShort(t *testing.T) {
 	}{
 		{"set", "HD O000000000000002a\r\n", ParseMeta},
 		{"gets", "VA 10 f10 c10 O000000000000002a W\r\n", ParseMeta},
+		{"incr", "VA 4 O000000000000002a\r\n1234\r\n", ParseMeta},
 		{"incr", "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", ParseMeta},
 		{"set", "STORED\r\n", ParseClassic},
 		{"gets", "VALUE k 10 10 10\r\n", ParseClassic},
@@ -276,7 +313,7 @@ func TestCutRepliesAreShort(t *testing.T) {
 // TestFaultsOfRepliesAreNamed: an error says which package it is from, and none
 // is an incomplete line.
 func TestFaultsOfRepliesAreNamed(t *testing.T) {
-	for _, err := range []error{errReplyLine, errReplyOwner, errReplyKind, errReplyError, errReplyLength, ErrShort, ErrBody} {
+	for _, err := range []error{errReplyLine, errReplyOwner, errReplyKind, errReplyError, errReplyLength, errBase64, ErrShort} {
 		if !strings.HasPrefix(fmt.Sprint(err), "protocol: ") {
 			t.Errorf("%q does not name its package", err)
 		}

@@ -10,15 +10,15 @@ import (
 // corpus is every stream of the tables, and some that hold many requests.
 func corpus() []parserRow {
 	rows := allRows()
-	var all strings.Builder
+	var all, packets strings.Builder
 	for _, row := range rows {
 		// What closes or waits would end the stream early.
 		if len(row.in) < 300 && row.maxItem == 0 && !strings.HasSuffix(row.want, closes) &&
-			!strings.Contains(row.want, "waits") && !strings.Contains(row.want, "owes") {
-			all.WriteString(row.in)
+			!strings.Contains(row.want, "waits") && !strings.Contains(row.want, "owes") && row.knows == 0 {
+			[...]*strings.Builder{&all, &packets}[dialectOf(row.in)].WriteString(row.in)
 		}
 	}
-	return append(rows, parserRow{in: all.String()})
+	return append(rows, parserRow{in: all.String()}, parserRow{in: packets.String()})
 }
 
 // splits are the points at which a stream is cut: every one of a short stream,
@@ -56,10 +56,10 @@ func same(one, other *transcript) string {
 // does not change what is read from them.
 func TestEverySplitIsTheSame(t *testing.T) {
 	for _, row := range corpus() {
-		in := row.in + probe
-		whole := run(row.maxItem, in)
+		in := row.in + probeOf(row)
+		whole := run(row, in)
 		for _, at := range splits(in) {
-			if diff := same(whole, run(row.maxItem, in[:at], in[at:])); diff != "" {
+			if diff := same(whole, run(row, in[:at], in[at:])); diff != "" {
 				t.Errorf("%.100q cut at %d: %s", in, at, diff)
 				break
 			}
@@ -73,8 +73,8 @@ func TestByteByByteIsTheSame(t *testing.T) {
 		if len(row.in) > 10_000 {
 			continue // cut in larger pieces by TestPiecesAreTheSame
 		}
-		in := row.in + probe
-		if diff := same(run(row.maxItem, in), run(row.maxItem, strings.Split(in, "")...)); diff != "" {
+		in := row.in + probeOf(row)
+		if diff := same(run(row, in), run(row, strings.Split(in, "")...)); diff != "" {
 			t.Errorf("%.100q byte by byte: %s", in, diff)
 		}
 	}
@@ -84,11 +84,11 @@ func TestByteByByteIsTheSame(t *testing.T) {
 func TestPiecesAreTheSame(t *testing.T) {
 	for _, size := range []int{2, 3, 7, 1000, 4096} {
 		for _, row := range corpus() {
-			in := row.in + probe
+			in := row.in + probeOf(row)
 			if len(in)/size > 1000 || len(in) > 100_000 && size < 4096 {
 				continue
 			}
-			if diff := same(run(row.maxItem, in), run(row.maxItem, pieces(in, size)...)); diff != "" {
+			if diff := same(run(row, in), run(row, pieces(in, size)...)); diff != "" {
 				t.Errorf("%.100q in pieces of %d: %s", in, size, diff)
 			}
 		}
@@ -104,32 +104,37 @@ func pieces(in string, size int) []string {
 	return append(out, in)
 }
 
-// TestRefusedValueEndsAtTheSameByte refuses every value that is waited for, at
-// every split point: the request behind it is always found.
-func TestRefusedValueEndsAtTheSameByte(t *testing.T) {
-	in := "get a\r\nset b 0 0 12\r\nEND\r\nget b\r\n\r\nset c 0 0 1 noreply\nx\r\nget d\r\n"
-	want := run(0, in).end()
-	for at := 1; at < len(in); at++ {
-		tr := &transcript{refuse: true}
-		tr.arrive(in[:at])
-		tr.arrive(in[at:])
-		if !bytes.Equal(tr.taken, []byte(in)) {
+// TestUnwantedValueEndsAtTheSameByte wants no value, at every split point: the
+// request behind it is always found.
+func TestUnwantedValueEndsAtTheSameByte(t *testing.T) {
+	row := parserRow{in: "get a\r\nset b 0 0 12\r\nEND\r\nget b\r\n\r\nset c 0 0 1 noreply\nx\r\nms d 7\r\nget pwn\r\nget e\r\n"}
+	want := run(row, row.in).end()
+	values := strings.NewReplacer(
+		`unwanted set b 0 0 12 ""`, `set b 0 0 12 "END\r\nget b\r\n"`,
+		`unwanted set c 0 0 1 "" noreply`, `set c 0 0 1 "x" noreply`,
+		`unwanted ms d 7 ""`, `ms d 7 "get pwn"`,
+	)
+	for at := 1; at < len(row.in); at++ {
+		tr := &transcript{parser: Parser{Wanted: wantsNothing}}
+		tr.arrive(row.in[:at])
+		tr.arrive(row.in[at:])
+		if string(tr.taken) != row.in {
 			t.Errorf("cut at %d: took %q", at, tr.taken)
 		}
-		got := tr.end()
-		got = strings.Replace(got, "refused b", `set b 0 0 12 "END\r\nget b\r\n"`, 1)
-		got = strings.Replace(got, "refused c", `set c 0 0 1 "x" noreply`, 1)
-		if got != want {
+		if got := values.Replace(tr.end()); got != want {
 			t.Errorf("cut at %d:\n got  %s\n want %s", at, got, want)
 		}
 	}
 }
 
+// wantsNothing as Parser.Wanted waits for no value.
+func wantsNothing(*Request) bool { return false }
+
 // TestTakenBytesAreThePrefix holds for every stream that what was taken is what
 // came, in order.
 func TestTakenBytesAreThePrefix(t *testing.T) {
 	for _, row := range corpus() {
-		tr := run(row.maxItem, pieces(row.in, 1+len(row.in)/2)...)
+		tr := run(row, pieces(row.in, 1+len(row.in)/2)...)
 		if !strings.HasPrefix(row.in, string(tr.taken)) {
 			t.Errorf("%.100q: took %.100q", row.in, tr.taken)
 		}

@@ -14,8 +14,9 @@ const probe = "get z\r\n"
 // parserRow is one stream of a client and what the parser makes of it.
 type parserRow struct {
 	in      string
-	want    string // events, separated by "; "; see transcript
-	maxItem int    // Parser.MaxItem
+	want    string   // events, separated by "; "; see transcript
+	maxItem int      // Parser.MaxItem
+	knows   Features // Parser.Knows
 }
 
 // Replies as events, for rows.
@@ -39,8 +40,8 @@ type transcript struct {
 	buf    []byte
 	events []string
 	taken  []byte // every byte taken, in order
-	refuse bool   // refuse each request whose value is not there yet
 	visit  func(*Request)
+	refuse func(*Refusal)
 	last   error
 	done   string // what end returned
 }
@@ -54,24 +55,30 @@ func (tr *transcript) arrive(piece string) {
 		req, n, err := tr.parser.Next(tr.buf)
 		tr.take(n)
 		tr.last = err
-		refusal, isRefusal := err.(*Refusal)
-		switch {
-		case err == nil:
-			tr.events = append(tr.events, describe(req))
-			if tr.visit != nil {
-				tr.visit(req)
-			}
-		case isRefusal:
-			tr.events = append(tr.events, describeRefusal(refusal))
-			if req != nil {
-				tr.events = append(tr.events, "BUG: a refusal with a request")
-			}
-		case err == ErrBody && tr.refuse:
-			tr.events = append(tr.events, "refused "+string(req.Keys[0]))
-			tr.take(tr.parser.Refuse(tr.buf))
-		default: // ErrShort, or ErrBody that is waited for
+		if err == ErrShort {
 			return
 		}
+		tr.see(req, err)
+	}
+}
+
+// see makes events of what the parser returned.
+func (tr *transcript) see(req *Request, err error) {
+	refusal, refused := err.(*Refusal)
+	if refused == (req != nil) {
+		tr.events = append(tr.events, fmt.Sprintf("BUG: a request %v with the error %v", req, err))
+		return
+	}
+	if refused {
+		tr.events = append(tr.events, describeRefusal(refusal))
+		if tr.refuse != nil {
+			tr.refuse(refusal)
+		}
+		return
+	}
+	tr.events = append(tr.events, describe(req))
+	if tr.visit != nil {
+		tr.visit(req)
 	}
 }
 
@@ -87,57 +94,49 @@ func (tr *transcript) end() string {
 		return tr.done
 	case tr.parser.Owes():
 		tr.events = append(tr.events, "owes")
-	case tr.last == ErrBody:
-		tr.events = append(tr.events, "waits for a value")
 	case len(tr.buf) > 0 && !tr.parser.closed:
-		tr.events = append(tr.events, "waits for a line")
+		tr.events = append(tr.events, tr.waits())
 	}
 	tr.done = strings.Join(tr.events, "; ")
 	return tr.done
 }
 
-// run feeds the pieces to a new parser.
-func run(maxItem int, pieces ...string) *transcript {
-	tr := &transcript{parser: Parser{MaxItem: maxItem}}
+// waits says what the parser waits for.
+func (tr *transcript) waits() string {
+	switch {
+	case tr.parser.Dialect == Binary:
+		return "waits for a packet"
+	case bytes.IndexByte(tr.buf, '\n') >= 0:
+		return "waits for a value"
+	}
+	return "waits for a line"
+}
+
+// run feeds the pieces of a row's stream to a new parser.
+func run(row parserRow, pieces ...string) *transcript {
+	tr := &transcript{parser: Parser{MaxItem: row.maxItem, Knows: row.knows, Dialect: dialectOf(row.in)}}
 	for _, piece := range pieces {
 		tr.arrive(piece)
 	}
 	return tr
 }
 
-// describe is a request in one line, written without the package's composers.
-func describe(r *Request) string {
-	s := r.Verb.word
-	keys := string(bytes.Join(r.Keys, []byte(" ")))
-	v := r.Verb
-	switch v.Name {
-	case "get", "gets", "delete":
-		s += " " + keys
-	case "gat", "gats":
-		s += fmt.Sprintf(" %d %s", r.Exptime, keys)
-	case "touch":
-		s += fmt.Sprintf(" %s %d", keys, r.Exptime)
-	case "incr", "decr":
-		s += fmt.Sprintf(" %s %d", keys, r.Delta)
-	case "set", "add", "replace", "append", "prepend":
-		s += fmt.Sprintf(" %s %d %d %d %q", keys, r.Flags, r.Exptime, r.Size(), r.Value)
-	case "cas":
-		s += fmt.Sprintf(" %s %d %d %d %d %q", keys, r.Flags, r.Exptime, r.Size(), r.CAS, r.Value)
-	default:
-		if len(r.Args) > 0 {
-			s += " " + string(r.Args)
-		}
+// dialectOf is the dialect of a row, whose stream may begin with any byte if it
+// is lines.
+func dialectOf(in string) Dialect {
+	if in != "" && in[0] == magicRequest {
+		return Binary
 	}
-	if r.NoReply {
-		s += " noreply"
-	}
-	return s
+	return ASCII
 }
 
 func describeRefusal(r *Refusal) string {
 	s := silent
 	if r.Reply != "" {
 		s = "! " + strings.TrimSuffix(r.Reply, "\r\n")
+	}
+	if r.Dialect == Binary && r.Reply != "" {
+		s = fmt.Sprintf("! %#02x", packetOf([]byte(r.Reply)).status)
 	}
 	if r.Close {
 		s += closes
@@ -153,9 +152,9 @@ func testRows(t *testing.T, rows []parserRow) {
 		closed := strings.HasSuffix(want, closes)
 		eaten := strings.HasSuffix(want, "owes") || strings.Contains(want, "waits for")
 		if !closed && !eaten {
-			want += "; get z"
+			want += "; " + probed(row)
 		}
-		tr := run(row.maxItem, row.in+probe)
+		tr := run(row, row.in+probeOf(row))
 		if got := tr.end(); got != want {
 			t.Errorf("%.200q:\n got  %.400s\n want %.400s", row.in, got, want)
 			continue
@@ -166,13 +165,30 @@ func testRows(t *testing.T, rows []parserRow) {
 	}
 }
 
+// probeOf is the probe in the dialect of a row.
+func probeOf(row parserRow) string {
+	if dialectOf(row.in) == Binary {
+		return string(noop)
+	}
+	return probe
+}
+
+// probed is the event of the probe.
+func probed(row parserRow) string {
+	if dialectOf(row.in) == Binary {
+		return "NOOP"
+	}
+	return "get z"
+}
+
 // allRows is every row of every table.
 func allRows() []parserRow {
 	var all []parserRow
 	for _, rows := range [][]parserRow{
 		framingRows(), retrievalRows(), touchRows(), deleteRows(), arithRows(),
 		storeRows(), storeNumberRows(), storeSizeRows(), storeNoReplyRows(), valueRows(),
-		connRows(), flushRows(), statsRows(), settingsRows(), refusedRows(), metaRows(),
+		connRows(), flushRows(), statsRows(), settingsRows(), refusedRows(),
+		metaGetRows(), metaSetRows(), metaOtherRows(), metaKeyRows(), metaFlagRows(), packetRows(), hostileRows(),
 	} {
 		all = append(all, rows...)
 	}

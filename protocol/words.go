@@ -13,16 +13,23 @@ const (
 	lineTouched   = "TOUCHED\r\n"
 	lineMN        = "MN\r\n"
 
-	lineError      = "ERROR\r\n"
-	lineBadFormat  = "CLIENT_ERROR bad command line format\r\n"
-	lineBadChunk   = "CLIENT_ERROR bad data chunk\r\n"
-	lineBadExptime = "CLIENT_ERROR invalid exptime argument\r\n"
-	lineBadDelta   = "CLIENT_ERROR invalid numeric delta argument\r\n"
-	lineNonNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
-	lineTooLong    = "CLIENT_ERROR line too long\r\n"
-	lineNotServed  = "CLIENT_ERROR command not supported\r\n"
-	lineTooLarge   = "SERVER_ERROR object too large for cache\r\n"
-	lineNoMemory   = "SERVER_ERROR out of memory storing object\r\n"
+	lineError        = "ERROR\r\n"
+	lineBadFormat    = "CLIENT_ERROR bad command line format\r\n"
+	lineBadChunk     = "CLIENT_ERROR bad data chunk\r\n"
+	lineBadExptime   = "CLIENT_ERROR invalid exptime argument\r\n"
+	lineBadDelta     = "CLIENT_ERROR invalid numeric delta argument\r\n"
+	lineNonNumeric   = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+	lineTooLong      = "CLIENT_ERROR line too long\r\n"
+	lineBadFlag      = "CLIENT_ERROR invalid flag\r\n"
+	lineDuplicate    = "CLIENT_ERROR duplicate flag\r\n"
+	lineBadFlagToken = "CLIENT_ERROR bad token in command line format\r\n"
+	lineBadMode      = "CLIENT_ERROR invalid mode\r\n"
+	lineBadBase64    = "CLIENT_ERROR error decoding key\r\n"
+	lineLongOpaque   = "CLIENT_ERROR opaque token too long\r\n"
+	lineManyFlags    = "CLIENT_ERROR options flags are too long\r\n"
+	lineNotServed    = "CLIENT_ERROR command not supported\r\n"
+	lineTooLarge     = "SERVER_ERROR object too large for cache\r\n"
+	lineNoMemory     = "SERVER_ERROR out of memory storing object\r\n"
 )
 
 // Lines that other rooms have a reason to say.
@@ -40,22 +47,16 @@ const (
 	UpstreamRefused = "SERVER_ERROR upstream refused\r\n"
 	ReplyTooLarge   = "SERVER_ERROR reply too large\r\n"
 	UpstreamBusy    = "SERVER_ERROR upstream busy\r\n"
+	UpstreamUnfit   = "SERVER_ERROR upstream too old for this command\r\n"
 )
-
-// AppendVersion appends the answer to a version command.
-func AppendVersion(dst []byte, version string) []byte {
-	dst = append(dst, "VERSION "...)
-	dst = append(dst, version...)
-	return append(dst, crlf...)
-}
 
 // answers say what a client of the classic dialect reads for each status of a
 // reply that carries no value. An empty one is a status memcached never gives
-// that command: a reply that has it is not the command's.
+// that command, or an item that is missing among others.
 type answers [statusCount]string
 
 var (
-	readAnswers   = answers{StatusMiss: lineEnd}
+	readAnswers   = answers{StatusNoMemory: lineNoMemory}
 	storeAnswers  = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
 	casAnswers    = answers{StatusOK: lineStored, StatusNotStored: lineNotStored, StatusExists: lineExists, StatusNotFound: lineNotFound, StatusTooLarge: lineTooLarge, StatusNoMemory: lineNoMemory}
 	deleteAnswers = answers{StatusOK: lineDeleted, StatusNotFound: lineNotFound}

@@ -121,7 +121,7 @@ func (b *Batch) passOver() bool {
 	if b.Repeatable(b.sent) {
 		return b.overSoft
 	}
-	return b.overHard && b.Calls[b.sent].Command.Verb.IsRead()
+	return b.overHard && b.Calls[b.sent].Command.FetchesValue()
 }
 
 // fail gives every call that was not sent the same reply.

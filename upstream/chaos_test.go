@@ -71,7 +71,7 @@ func (c *client) turn(b *Batch) {
 	seq := c.seq - writes(b)
 	for i := range b.Calls {
 		switch b.Calls[i].Command.Verb {
-		case protocol.Set:
+		case protocol.ByGrant("set")[0]:
 			seq++
 			unsure = c.wrote(&b.Calls[i], seq) || unsure
 		case protocol.ByGrant("incr")[0]:
@@ -88,7 +88,7 @@ func (c *client) turn(b *Batch) {
 
 func writes(b *Batch) (n int) {
 	for i := range b.Calls {
-		if b.Calls[i].Command.Verb == protocol.Set {
+		if b.Calls[i].Command.Verb == protocol.ByGrant("set")[0] {
 			n++
 		}
 	}
@@ -113,12 +113,11 @@ func (c *client) wrote(call *Call, seq int) (unsure bool) {
 
 func (c *client) incremented(b *Batch, i int) {
 	switch s := b.Calls[i].Reply.Status; s {
-	case protocol.StatusValue:
+	case protocol.StatusNumber:
 		c.acked++
 		c.proven.Add(1)
-		n, err := strconv.ParseUint(string(b.Value(i)), 10, 64)
-		if err != nil || n < c.acked || n > c.acked+c.unknown {
-			c.t.Errorf("%s: counter is %q, want %d to %d", c.name, b.Value(i), c.acked, c.acked+c.unknown)
+		if n := b.Calls[i].Reply.Number; n < c.acked || n > c.acked+c.unknown {
+			c.t.Errorf("%s: counter is %d, want %d to %d", c.name, n, c.acked, c.acked+c.unknown)
 		}
 	case protocol.StatusLost:
 		c.unknown++

@@ -35,6 +35,7 @@ type Info struct {
 	Version string
 	MaxItem int // item size limit in bytes
 	Meta    bool
+	Knows   protocol.Features
 }
 
 // conn is one connection to memcached. One goroutine at a time uses it.
@@ -73,6 +74,9 @@ func (c *conn) send() error {
 	c.wbuf = c.wbuf[:0]
 	return err
 }
+
+// takes reports whether memcached can be asked for what cmd asks.
+func (c *conn) takes(cmd *protocol.Command) bool { return c.info.Meta || cmd.FitsClassic() }
 
 // compose appends cmd to what the next send writes and returns its opaque.
 func (c *conn) compose(cmd *protocol.Command) uint64 {

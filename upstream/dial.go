@@ -151,7 +151,7 @@ func (c *conn) shakeHands(dialect string) error {
 	if err != nil {
 		return err
 	}
-	c.info = Info{Version: version, MaxItem: protocol.DefaultMaxItem}
+	c.info = Info{Version: version, MaxItem: protocol.DefaultMaxItem, Knows: protocol.FeaturesOf(version)}
 	c.info.Meta = dialect != "classic" && protocol.SpeaksMeta(version)
 	if dialect == "meta" && !c.info.Meta {
 		return fmt.Errorf("version %q does not speak the meta dialect", version)
@@ -185,9 +185,9 @@ func (c *conn) askSettings() error {
 	if err := c.send(); err != nil {
 		return err
 	}
-	verb := protocol.ByGrant("stats")[0]
+	settings := &protocol.Request{Form: protocol.Form{Verb: protocol.ByGrant("stats")[0]}}
 	for range handshakeLines {
-		line, last, err := c.keylessLine(verb)
+		line, last, err := c.keylessLine(settings)
 		if err != nil || last {
 			return err
 		}
@@ -203,9 +203,9 @@ func (c *conn) askSettings() error {
 
 // keylessLine reads one line of the reply to a command about no key. The line is
 // valid until the next read.
-func (c *conn) keylessLine(v *protocol.Verb) ([]byte, bool, error) {
+func (c *conn) keylessLine(r *protocol.Request) ([]byte, bool, error) {
 	for {
-		line, last, err := protocol.ParseKeyless(c.rbuf[c.r:c.w], v)
+		line, last, err := protocol.ParseAlone(c.rbuf[c.r:c.w], r)
 		c.r += len(line)
 		if err != protocol.ErrShort {
 			return line, last, err

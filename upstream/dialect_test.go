@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,10 +38,10 @@ var script = []struct {
 	{store("append", "k", []byte("0")), protocol.StatusOK, ""},
 	{store("prepend", "k", []byte("1")), protocol.StatusOK, ""},
 	{cmd("gets", "k"), protocol.StatusValue, "150"},
-	{delta("incr", "k", 7), protocol.StatusValue, "157"},
+	{delta("incr", "k", 7), protocol.StatusNumber, "157"},
 	{timed("gat", "k", 0), protocol.StatusValue, "157"},
-	{delta("decr", "k", 100), protocol.StatusValue, "57"},
-	{delta("incr", "k", 1<<64-1), protocol.StatusValue, "56"},
+	{delta("decr", "k", 100), protocol.StatusNumber, "57"},
+	{delta("incr", "k", 1<<64-1), protocol.StatusNumber, "56"},
 	{timed("touch", "k", 100), protocol.StatusOK, ""},
 	{unique(store("cas", "k", []byte("0")), 1<<63), protocol.StatusExists, ""},
 	{store("set", "k", []byte("END\r\nVALUE x 0 1\r\n1\r\nEND\r\n")), protocol.StatusOK, ""},
@@ -118,7 +119,7 @@ func playBatch(t *testing.T, r *rig) {
 	}
 	within(t, "Do", func() { r.Lane().Do(b) })
 	for i := range script {
-		wantStep(t, i, b.Calls[i].Reply.Status, b.Value(i))
+		wantStep(t, i, &b.Calls[i].Reply, b.Value(i))
 	}
 }
 
@@ -128,7 +129,7 @@ func playEach(t *testing.T, r *rig) {
 		b.Reset()
 		b.Add(s.cmd)
 		within(t, "Do", func() { lane.Do(b) })
-		wantStep(t, i, b.Calls[0].Reply.Status, b.Value(0))
+		wantStep(t, i, &b.Calls[0].Reply, b.Value(0))
 	}
 }
 
@@ -138,13 +139,16 @@ func playAlone(t *testing.T, r *rig) {
 		if got.err != nil {
 			t.Errorf("step %d: %v", i, got.err)
 		}
-		wantStep(t, i, got.reply.Status, got.value)
+		wantStep(t, i, &got.reply, got.value)
 	}
 }
 
-func wantStep(t *testing.T, i int, status protocol.Status, value []byte) {
+func wantStep(t *testing.T, i int, r *protocol.Reply, value []byte) {
 	t.Helper()
-	s := script[i]
+	s, status := script[i], r.Status
+	if status == protocol.StatusNumber {
+		value = strconv.AppendUint(value, r.Number, 10)
+	}
 	match := status == s.want || s.want == notTouched && (status == protocol.StatusMiss || status == protocol.StatusNotFound)
 	if !match || string(value) != s.value {
 		t.Errorf("step %d, %s: status %d, value %q; want %d, %q", i, s.cmd.Verb.Name, status, value, s.want, s.value)

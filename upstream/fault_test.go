@@ -144,7 +144,7 @@ func eight() (a, b *Batch, want []protocol.Status) {
 	b = batchOf(cmd("gets", "b4"), one, cmd("touch", "b4"), cmd("get", "b7"))
 	return a, b, []protocol.Status{
 		protocol.StatusValue, protocol.StatusOK, protocol.StatusNonNumeric, protocol.StatusMiss,
-		protocol.StatusValue, protocol.StatusValue, protocol.StatusOK, protocol.StatusValue,
+		protocol.StatusValue, protocol.StatusNumber, protocol.StatusOK, protocol.StatusValue,
 	}
 }
 
@@ -167,7 +167,7 @@ func wantOracle(t *testing.T, b *Batch) {
 		if c.Reply.Status != protocol.StatusValue && len(b.Value(i)) > 0 {
 			t.Errorf("call %d has status %d and a value", i, c.Reply.Status)
 		}
-		if c.Reply.Status != protocol.StatusValue || !c.Command.Verb.IsRead() {
+		if c.Reply.Status != protocol.StatusValue || !c.Command.FetchesValue() {
 			continue
 		}
 		if got := b.Value(i); !bytes.Equal(got, oracle(string(c.Command.Key))) {

@@ -171,13 +171,13 @@ func (l *lane) limit() int {
 }
 
 // compose composes calls of b until the round is full, and reports whether it
-// is not: no call of b is left. Calls are passed over only in a batch that was
-// in a round before, which is the leader's, so that nobody waits for them.
+// is not: no call of b is left. A batch of which nothing is sent is done.
 func (l *lane) compose(b *Batch, limit int) bool {
+	before := len(l.flight)
 	for ; b.sent < len(b.Calls); b.sent++ {
 		call := &b.Calls[b.sent]
-		if b.passOver() {
-			call.Reply = protocol.Reply{Status: protocol.StatusDropped}
+		if status := l.unsent(b); status != protocol.StatusNone {
+			call.Reply = protocol.Reply{Status: status}
 			continue
 		}
 		if len(l.flight) >= limit || l.full(&call.Command) {
@@ -185,7 +185,21 @@ func (l *lane) compose(b *Batch, limit int) bool {
 		}
 		l.flight = append(l.flight, inFlight{b, b.sent, l.conn.compose(&call.Command)})
 	}
+	if len(l.flight) == before {
+		b.wakeUp()
+	}
 	return true
+}
+
+// unsent returns the status of b's next call if it is not to be sent.
+func (l *lane) unsent(b *Batch) protocol.Status {
+	switch {
+	case b.passOver():
+		return protocol.StatusDropped
+	case !l.conn.takes(&b.Calls[b.sent].Command):
+		return protocol.StatusUnfit
+	}
+	return protocol.StatusNone
 }
 
 // full reports whether cmd no longer fits into the round's one write.

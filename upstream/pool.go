@@ -165,6 +165,10 @@ func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) 
 
 // ask sends cmd and reads its reply up to the value.
 func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply) error {
+	if !c.takes(cmd) {
+		r.Status = protocol.StatusUnfit
+		return nil
+	}
 	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
 	opaque := c.compose(cmd)
 	if err := c.send(); err != nil {
@@ -211,8 +215,8 @@ func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protoc
 	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
 		leased = true
 		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
-		c.wbuf = protocol.AppendKeyless(c.wbuf, r)
-		reply, err = c.keyless(r.Verb)
+		c.wbuf = protocol.AppendAlone(c.wbuf, r)
+		reply, err = c.keyless(r)
 		return err
 	})
 	switch {
@@ -225,12 +229,12 @@ func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protoc
 }
 
 // keyless sends what was composed and collects the lines of the reply.
-func (c *conn) keyless(v *protocol.Verb) (reply []byte, err error) {
+func (c *conn) keyless(r *protocol.Request) (reply []byte, err error) {
 	if err := c.send(); err != nil {
 		return nil, err
 	}
 	for len(reply) < maxKeyless {
-		line, last, err := c.keylessLine(v)
+		line, last, err := c.keylessLine(r)
 		if err != nil {
 			return nil, err
 		}

@@ -332,7 +332,7 @@ func TestInfo(t *testing.T) {
 	if err := r.Check(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := r.Info(); !ok || got != (Info{Version: "1.6.40", MaxItem: 3 << 20, Meta: true}) {
+	if got, ok := r.Info(); !ok || got != (Info{Version: "1.6.40", MaxItem: 3 << 20, Meta: true, Knows: protocol.FeatureNewCAS | protocol.FeatureDrop}) {
 		t.Errorf("after: %+v, %v", got, ok)
 	}
 }

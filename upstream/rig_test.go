@@ -69,7 +69,7 @@ func within(t testing.TB, what string, run func()) {
 
 // cmd makes a command from a word and what it needs.
 func cmd(word, key string) protocol.Command {
-	return protocol.Command{Verb: protocol.ByGrant(word)[0], Key: []byte(key)}
+	return protocol.ByGrant(word)[0].Command([]byte(key))
 }
 
 func store(word, key string, value []byte) protocol.Command {
