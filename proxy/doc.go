@@ -6,10 +6,11 @@
 //
 //  1. handshake (handshake.go): TLS, under a deadline and a byte budget.
 //  2. identify (session.go): what the connection has proven becomes an identity.
-//  3. login (login.go): if that is not enough, and the listener takes logins.
+//  3. login (login.go): if that is not enough, and the listener takes logins: in
+//     lines (login_ascii.go) or in packets (sasl.go).
 //  4. feed (exchange.go): requests are parsed, decided on, and queued.
 //  5. turn (relay.go): what is queued goes to memcached in one batch.
-//  6. settle (exchange.go): replies are rendered, in the order of the requests.
+//  6. settle (settle.go): replies are rendered, in the order of the requests.
 //  7. flush (relay.go): one write to the client.
 //  8. end (end.go): one reason, one log line.
 //

@@ -13,9 +13,9 @@ const maxLocal = 16 << 10
 
 // owed is one reply a client is owed. They are settled in order.
 type owed struct {
-	verb     *protocol.Verb
-	noReply  bool
-	from, to int // calls of the batch, if verb is set; bytes of local otherwise
+	form     protocol.Form
+	calls    bool // it comes from memcached
+	from, to int  // calls of the batch, or bytes of local
 }
 
 // exchange is a session after login, without I/O. Feed it the client's bytes,
@@ -37,6 +37,8 @@ type exchange struct {
 	alone  protocol.Request
 	end    End  // set once the session has to end after what is owed
 	fresh  bool // what is there of the next request began in the last feed
+	served bool // it has served a request that is about more than the connection
+	barred bool // a login was tried and has not succeeded
 
 	at    int // owed[at] is being settled
 	reply reply
@@ -69,7 +71,15 @@ const (
 
 // newExchange returns an exchange for one client.
 func newExchange(limits *Limits, o observer) *exchange {
-	return &exchange{limits: limits, observer: o, batch: upstream.NewBatch()}
+	x := &exchange{limits: limits, observer: o, batch: upstream.NewBatch()}
+	x.parser.Wanted = x.wants
+	return x
+}
+
+// wants reports whether the value of a request is worth waiting for: not if the
+// request is denied without it.
+func (x *exchange) wants(req *protocol.Request) bool {
+	return req.Verb.Category == protocol.CatAuth || !x.barred && x.identity.Decide(req, x.now).Verdict != policy.Deny
 }
 
 // feed takes requests from the start of in until it needs more bytes, the turn
@@ -79,19 +89,12 @@ func (x *exchange) feed(in []byte) (used int, short bool) {
 	for x.fresh = false; !x.full(); {
 		req, n, err := x.parser.Next(in[used:])
 		used += n
-		x.fresh = x.fresh || err != protocol.ErrShort && err != protocol.ErrBody || n > 0 && !x.parser.Owes()
-		switch {
-		case err == nil:
+		x.fresh = x.fresh || err != protocol.ErrShort || n > 0 && !x.parser.Owes()
+		switch err {
+		case nil:
 			x.serve(req)
-		case err == protocol.ErrShort:
+		case protocol.ErrShort:
 			return used, true
-		case err == protocol.ErrBody:
-			// A value that will be denied is not waited for.
-			if !x.deniedEarly(req) {
-				return used, true
-			}
-			used += x.parser.Refuse(in[used:])
-			x.fresh = true
 		default:
 			x.refuse(err)
 		}
@@ -107,7 +110,9 @@ func (x *exchange) refuse(err error) {
 		x.end = EndBug
 		return
 	}
-	x.answer(refusal.Reply)
+	from := len(x.local)
+	x.local = append(x.local, refusal.Reply...)
+	x.owe(from)
 	if refusal.Close {
 		x.end = EndSyntax
 	}
@@ -125,27 +130,17 @@ func (x *exchange) permits(req *protocol.Request) bool {
 		return true
 	}
 	d := x.identity.Decide(req, x.now)
-	if d.Verdict == policy.Allow {
+	if d.Verdict == policy.Allow && !req.Unwanted {
 		return true
 	}
 	x.observer.observe(evDenied, req, d)
-	if d.Verdict == policy.WouldDeny {
+	if d.Verdict == policy.WouldDeny && !req.Unwanted {
 		return true
 	}
-	if !req.NoReply {
-		x.answer(x.denial(req))
-	}
+	from := len(x.local)
+	x.local = x.appendDenial(x.local, req)
+	x.owe(from)
 	return false
-}
-
-// deniedEarly decides on a request whose value has not come yet. If it is
-// denied, it is dealt with as if it had.
-func (x *exchange) deniedEarly(req *protocol.Request) bool {
-	if x.identity.Decide(req, x.now).Verdict != policy.Deny {
-		return false
-	}
-	x.serve(req)
-	return true
 }
 
 // stillPermits decides anew on a request that was permitted under another
@@ -158,23 +153,42 @@ func (x *exchange) stillPermits(req *protocol.Request) bool {
 	return d.Verdict != policy.Deny
 }
 
-// denial is what a denied client reads.
-func (x *exchange) denial(req *protocol.Request) string {
-	if line, ok := req.LooksLikeMiss(); ok && x.identity.Quiet {
-		return line
+// appendDenial appends what the client of a denied request reads, if anything.
+func (x *exchange) appendDenial(dst []byte, req *protocol.Request) []byte {
+	if req.Silent(protocol.StatusDenied) {
+		return dst
 	}
-	return protocol.AccessDenied
+	var key []byte
+	if len(req.Keys) > 0 {
+		key = req.Keys[0]
+	}
+	if x.identity.Quiet {
+		if dst, ok := req.AppendMiss(dst, key); ok {
+			return dst
+		}
+	}
+	return req.AppendAnswer(dst, key, &protocol.Reply{Status: protocol.StatusDenied})
 }
 
 // serve queues a request that is understood.
 func (x *exchange) serve(req *protocol.Request) {
 	x.observer.observe(evRequest, req, policy.Decision{})
+	if req.Verb.Category == protocol.CatAuth {
+		x.alone = *req
+		return
+	}
+	if x.barred {
+		x.answer(req, protocol.StatusUnauthenticated)
+		x.end = EndLogin
+		return
+	}
 	if !x.permits(req) {
 		return
 	}
+	x.served = x.served || req.Verb.Category != protocol.CatConn
 	switch {
 	case req.Verb.Route == protocol.RouteLocal:
-		x.serveLocal(req.Verb)
+		x.serveLocal(req)
 	case req.Verb.Route == protocol.RouteKeyless, len(req.Value) > upstream.BulkValue:
 		x.alone = *req
 	default:
@@ -182,174 +196,46 @@ func (x *exchange) serve(req *protocol.Request) {
 		for i := range req.Keys {
 			x.batch.Add(req.Command(i))
 		}
-		x.owed = append(x.owed, owed{verb: req.Verb, noReply: req.NoReply, from: first, to: len(x.batch.Calls)})
+		x.owed = append(x.owed, owed{form: req.Form, calls: true, from: first, to: len(x.batch.Calls)})
 	}
 }
 
 // serveLocal answers the commands that never reach memcached.
-func (x *exchange) serveLocal(v *protocol.Verb) {
-	switch v {
-	case protocol.Version:
+func (x *exchange) serveLocal(req *protocol.Request) {
+	from := len(x.local)
+	switch req.Verb.Local {
+	case protocol.LocalVersion:
 		if x.version == "" {
-			x.answer(protocol.UpstreamDown)
+			x.answer(req, protocol.StatusDown)
 			return
 		}
-		from := len(x.local)
-		x.local = protocol.AppendVersion(x.local, x.version)
-		x.owe(from)
-	case protocol.NoOp:
-		x.answer(protocol.MN)
-	case protocol.Quit:
+		x.local = req.AppendVersion(x.local, x.version)
+	case protocol.LocalNoOp:
+		x.local = req.AppendNoOp(x.local)
+	case protocol.LocalQuit:
+		x.local = req.AppendQuit(x.local)
 		x.end = EndQuit
 	}
+	x.owe(from)
 }
 
-// answer owes the client a line of slabgate's own.
-func (x *exchange) answer(line string) {
-	if line == "" {
-		return
-	}
+// answer owes the client that its request was not served, and why.
+func (x *exchange) answer(req *protocol.Request, why protocol.Status) {
 	from := len(x.local)
-	x.local = append(x.local, line...)
+	x.local = req.AppendAnswer(x.local, nil, &protocol.Reply{Status: why})
 	x.owe(from)
 }
 
 // owe owes the client the local bytes from the given one on.
 func (x *exchange) owe(from int) {
-	if last := len(x.owed) - 1; last >= 0 && x.owed[last].verb == nil {
+	if from == len(x.local) {
+		return
+	}
+	if last := len(x.owed) - 1; last >= 0 && !x.owed[last].calls {
 		x.owed[last].to = len(x.local)
 		return
 	}
 	x.owed = append(x.owed, owed{from: from, to: len(x.local)})
-}
-
-// step is what settle needs before it can go on.
-type step uint8
-
-const (
-	stepDone   step = iota // nothing: every reply is in out
-	stepFlush              // out is long enough to be written now
-	stepStream             // the reply's next call must be carried out alone
-)
-
-// flushSize is how much of a reply is gathered before it is written, in bytes:
-// four full TLS records.
-const flushSize = 64 << 10
-
-// settle renders replies in order until the turn's last, or until it needs the
-// driver to do something first.
-func (x *exchange) settle() step {
-	for ; x.at < len(x.owed); x.at++ {
-		o := &x.owed[x.at]
-		if o.verb == nil {
-			x.out = append(x.out, x.local[o.from:o.to]...)
-			continue
-		}
-		if s := x.settleOne(o); s != stepDone {
-			return s
-		}
-		x.finish(o)
-	}
-	return stepDone
-}
-
-// settleOne renders the replies to one request's calls.
-func (x *exchange) settleOne(o *owed) step {
-	if !x.reply.begun {
-		x.reply = reply{begun: true, call: o.from, mark: len(x.out)}
-	}
-	for x.reply.call < o.to && !x.reply.failed {
-		if x.mustStream(x.reply.call) {
-			return stepStream
-		}
-		c := &x.batch.Calls[x.reply.call]
-		if x.head(o, &c.Command, &c.Reply) {
-			x.out = append(x.out, x.batch.Value(x.reply.call)...)
-			x.out = append(x.out, protocol.ValueEnd...)
-		}
-		x.reply.call++
-		if len(x.out) >= flushSize {
-			return stepFlush
-		}
-	}
-	return stepDone
-}
-
-// mustStream reports whether a call has to be carried out alone: it has not been
-// yet, or its value was too large to keep and it may be asked again.
-func (x *exchange) mustStream(i int) bool {
-	switch x.batch.Calls[i].Reply.Status {
-	case protocol.StatusNone:
-		return true
-	case protocol.StatusDropped:
-		return x.batch.Repeatable(i)
-	}
-	return false
-}
-
-// head renders a reply up to its value, and reports whether its value, and the
-// value's end, are to follow.
-func (x *exchange) head(o *owed, c *protocol.Command, r *protocol.Reply) (value bool) {
-	switch {
-	case r.Status.Failed():
-		x.observer.observe(evUpstreamFailed, nil, policy.Decision{})
-		x.fail(o, r)
-	case o.noReply:
-	case r.Status == protocol.StatusValue && o.verb.IsRead():
-		if !x.fits(o, r.Size) {
-			return false
-		}
-		x.out = protocol.AppendItemLine(x.out, o.verb, c.Key, r)
-		return true
-	case r.Status == protocol.StatusValue:
-		return true
-	case o.verb.IsRead() && r.Status != protocol.StatusMiss:
-		x.fail(o, r)
-	case !o.verb.IsRead():
-		x.out = protocol.AppendAnswer(x.out, o.verb, r)
-	}
-	return false
-}
-
-// fits counts the bytes of a read's values and fails the read once they exceed
-// the limit.
-func (x *exchange) fits(o *owed, size int) bool {
-	x.reply.size += size
-	if x.reply.size <= x.limits.MaxReply {
-		return true
-	}
-	x.fail(o, &protocol.Reply{Status: protocol.StatusDropped})
-	return false
-}
-
-// fail answers a request with an error in place of what it has so far. Items
-// that have left already stay complete: the error stands where END would.
-func (x *exchange) fail(o *owed, r *protocol.Reply) {
-	if x.reply.mark >= 0 {
-		x.out = x.out[:x.reply.mark]
-	}
-	if !o.noReply {
-		x.out = protocol.AppendAnswer(x.out, o.verb, r)
-	}
-	x.reply.failed = true
-}
-
-// finish ends a request's reply.
-func (x *exchange) finish(o *owed) {
-	if o.verb.IsRead() && !x.reply.failed {
-		x.out = append(x.out, protocol.ItemsEnd...)
-	}
-	x.reply = reply{}
-}
-
-// taken says that the driver has taken everything in out. It keeps the memory,
-// unless it grew far beyond what a turn needs.
-func (x *exchange) taken() {
-	x.out = x.out[:0]
-	if cap(x.out) > 4*flushSize {
-		x.out = nil
-	}
-	x.reply.mark = -1
 }
 
 // reset makes the exchange ready for the next turn. The bytes that were fed may

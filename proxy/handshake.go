@@ -40,6 +40,9 @@ func (s *session) handshake() error {
 		return err
 	}
 	raw.left.Store(-1)
+	if len(config.Certificates) > 0 {
+		s.leaf = config.Certificates[0].Leaf
+	}
 	s.setConn(c)
 	return s.takeCertificate(c)
 }

@@ -1,8 +1,8 @@
 package proxy
 
 import (
-	"context"
 	"errors"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -13,7 +13,7 @@ import (
 )
 
 // maxAttempts is how many requests a client may make before one of them is a
-// right login.
+// right login, and how many logins it may try.
 const maxAttempts = 3
 
 // authenticate settles who the client is: by what its connection has proven, or
@@ -28,10 +28,15 @@ func (s *session) authenticate() error {
 	case err == nil:
 		s.settled(snap, id, source)
 		return nil
-	case s.listener.ASCIILogin && snap.Users != nil && needsLogin(err):
+	case s.listener.takesLogins() && snap.Users != nil && needsLogin(err):
 		return s.login()
 	}
 	return s.turnAway(err)
+}
+
+// takesLogins reports whether a client can say who it is after it has connected.
+func (c *ListenerConfig) takesLogins() bool {
+	return c.ASCIILogin || c.KeyValueLogin || len(c.SASL) > 0
 }
 
 // needsLogin reports whether a login could give a client an identity.
@@ -40,42 +45,47 @@ func needsLogin(err error) bool {
 	return errors.As(err, &e) && e.Kind == policy.KindNeedLogin
 }
 
-// turnAway tells a client that nobody knows it. The line answers its first
-// request, so that it is not taken for part of something else.
+// turnAway tells a client that nobody knows it. That answers its first request,
+// so that it is not taken for part of something else. Nobody knows one either
+// that makes none.
 func (s *session) turnAway(why error) error {
-	if err := s.awaitLogin(); err != nil {
-		return err
+	err := s.firstByte()
+	switch {
+	case err != nil:
+	case s.dialect == protocol.Binary:
+		err = s.turnAwayPacket(why)
+	default:
+		err = ended(EndUnknown, errors.Join(why, s.write([]byte(protocol.Unauthenticated))))
 	}
-	if _, err := s.conn.Read(s.in); err == nil {
-		if err := s.write([]byte(protocol.Unauthenticated)); err != nil {
-			why = errors.Join(why, err)
-		}
+	if end := endOf(err); end == EndLogin || end == EndClient {
+		return ended(EndUnknown, why)
 	}
-	return ended(EndUnknown, why)
+	return err
 }
 
 // login reads requests until one is a right login.
 func (s *session) login() error {
+	if err := s.firstByte(); err != nil {
+		return err
+	}
+	if s.dialect == protocol.Binary {
+		return s.loginPackets()
+	}
+	return s.loginLines()
+}
+
+// firstByte waits for the client to say something, unless the server stops, and
+// finds out what dialect it speaks. All reads until the login are one wait.
+func (s *session) firstByte() error {
 	if err := s.awaitLogin(); err != nil {
 		return err
 	}
-	for range maxAttempts {
-		l, err := s.nextLogin()
-		if err != nil {
+	for s.r == s.w {
+		if err := s.moreLogin(); err != nil {
 			return err
-		}
-		reply, err := s.attempt(l)
-		if err := s.write([]byte(reply)); err != nil {
-			return err
-		}
-		switch {
-		case s.x != nil:
-			return nil
-		case l.Refusal.Close:
-			return ended(EndLogin, err)
 		}
 	}
-	return ended(EndLogin, errors.New("proxy: too many attempts"))
+	return s.sniff()
 }
 
 // awaitLogin sets how long all reads until the login may take, unless the server
@@ -90,26 +100,6 @@ func (s *session) awaitLogin() error {
 	return nil
 }
 
-// nextLogin reads one request of a client that is not logged in.
-func (s *session) nextLogin() (l protocol.Login, err error) {
-	for {
-		if err := s.sniff(); err != nil {
-			return l, err
-		}
-		n, err := protocol.ParseLogin(s.in[s.r:s.w], &l)
-		if err == nil {
-			s.r += n
-			if l.Quit {
-				return l, ended(EndQuit, nil)
-			}
-			return l, nil
-		}
-		if err := s.moreLogin(); err != nil {
-			return l, err
-		}
-	}
-}
-
 // moreLogin reads more of a request whose length the parser bounds.
 func (s *session) moreLogin() error {
 	if s.w == len(s.in) {
@@ -117,8 +107,28 @@ func (s *session) moreLogin() error {
 		s.r = 0
 	}
 	if s.w == len(s.in) {
+		return s.growLogin()
+	}
+	return s.readLogin()
+}
+
+// maxLoginInput bounds what a client that is not known may have slabgate hold, in
+// bytes: one message of a login with its packet's header and key, and the line
+// and the value of an ASCII login are less.
+const maxLoginInput = 2 * minInput
+
+// growLogin makes room for the one request of a login that needs it.
+func (s *session) growLogin() error {
+	if len(s.in) >= maxLoginInput {
 		return ended(EndSyntax, nil)
 	}
+	in := make([]byte, maxLoginInput)
+	copy(in, s.in[:s.w])
+	s.in = in
+	return s.readLogin()
+}
+
+func (s *session) readLogin() error {
 	n, err := s.conn.Read(s.in[s.w:])
 	s.w += n
 	if n == 0 {
@@ -127,57 +137,18 @@ func (s *session) moreLogin() error {
 	return nil
 }
 
-// attempt checks one request of a client that is not logged in, and returns what
-// to answer. If it was a right login, the client is settled.
-func (s *session) attempt(l protocol.Login) (reply string, err error) {
-	if l.Token == nil {
-		return l.Refusal.Reply, nil
+// deadlineOfLogin is when a login must have been judged: as long after the
+// connection was accepted as logins may take, or as long from now for a client
+// that is known already.
+func (s *session) deadlineOfLogin() time.Time {
+	if s.x != nil {
+		return time.Now().Add(s.server.Limits.LoginTimeout)
 	}
-	user, password, err := auth.ParseASCIIToken(l.Token)
-	if err != nil {
-		return protocol.AuthBadToken, err
-	}
-	login, err := s.verify(user, password)
-	if err == nil {
-		err = s.admit(login)
-	}
-	if err == nil {
-		s.server.Metrics.Logins.Add(1)
-		return protocol.Stored, nil
-	}
-	s.server.Metrics.LoginFails.Add(1)
-	s.server.Log.Warn("login refused", zap.String("client", s.peer()), zap.String("listener", s.listener.Name),
-		zap.String("mechanism", "ascii"), zap.Error(err))
-	if others, ok := s.server.guesses.pass(s.server.now(), maxGuesses); ok {
-		s.writeEvent(audit.Event{Kind: audit.AuthFail, Reason: reasonOf(err), Count: others})
-	}
-	if errors.Is(err, auth.ErrBusy) {
-		return protocol.AuthBusy, err
-	}
-	return protocol.AuthFailed, err
+	return s.started.Add(s.server.Limits.LoginTimeout)
 }
 
-// verify carries the login through the same exchange that SASL PLAIN takes.
-func (s *session) verify(user string, password auth.Secret) (login auth.Login, err error) {
-	message, err := auth.ASCIIPlain(user, password)
-	if err != nil {
-		return login, err
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), s.started.Add(s.server.Limits.LoginTimeout))
-	defer cancel()
-	x := auth.NewPlain(func(user string, password auth.Secret) (err error) {
-		login, err = s.server.Verifier.Verify(ctx, s.facts.Addr, user, password)
-		return err
-	})
-	_, done, err := x.Next(message)
-	if err == nil && !done {
-		err = errors.New("proxy: login is not complete")
-	}
-	login.Mechanism = "ascii"
-	return login, err
-}
-
-// admit gives a client that logged in its identity.
+// admit gives a client that logged in its identity. It is the only one that its
+// connection will have.
 func (s *session) admit(login auth.Login) error {
 	facts := s.facts
 	facts.Login = &login
@@ -189,9 +160,25 @@ func (s *session) admit(login auth.Login) error {
 	if err != nil {
 		return err
 	}
-	s.facts = facts
+	s.mu.Lock()
+	s.facts = facts // a reload may be looking at them
+	s.mu.Unlock()
 	s.settled(snap, id, source) // the relay sets deadlines of its own
 	return nil
+}
+
+// judged counts a login and writes down one that was refused.
+func (s *session) judged(mechanism string, err error) {
+	if err == nil {
+		s.server.Metrics.Logins.Add(1)
+		return
+	}
+	s.server.Metrics.LoginFails.Add(1)
+	s.server.Log.Warn("login refused", zap.String("client", s.peer()), zap.String("listener", s.listener.Name),
+		zap.String("mechanism", mechanism), zap.Error(err))
+	if others, ok := s.server.guesses.pass(s.server.now(), maxGuesses); ok {
+		s.writeEvent(audit.Event{Kind: audit.AuthFail, Reason: reasonOf(err), Count: others})
+	}
 }
 
 // reasonOf is a failed login's reason as the audit writes it: a closed set, free

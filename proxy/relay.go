@@ -55,7 +55,7 @@ func (s *session) relay() error {
 func (s *session) renew() error {
 	s.x.now = s.server.now().Unix()
 	info, _ := s.server.Pool.Info()
-	s.x.parser.MaxItem, s.x.version = info.MaxItem, info.Version
+	s.x.parser.MaxItem, s.x.parser.Knows, s.x.version = info.MaxItem, info.Knows, info.Version
 	if s.expired() {
 		return ended(EndExpired, nil)
 	}
@@ -118,7 +118,7 @@ func (s *session) streamNext() error {
 		x.fail(o, &protocol.Reply{Status: protocol.StatusDenied})
 		return nil
 	}
-	size, err := s.stream(o, &call.Command)
+	size, err := s.stream(o, &call.Command, &call.Reply)
 	if size > upstream.BulkValue {
 		s.large = largeTurns
 	}
@@ -126,11 +126,11 @@ func (s *session) streamNext() error {
 	return err
 }
 
-// stream carries out one command alone and passes the reply on as it comes. It
-// returns the size of the value.
-func (s *session) stream(o *owed, c *protocol.Command) (int, error) {
-	st := &stream{x: s.x, owed: o, command: c, flush: s.flush}
-	if o.verb.IsRead() {
+// stream carries out one command alone and passes the reply on as it comes. If it
+// was asked before, first is the reply to that. It returns the size of the value.
+func (s *session) stream(o *owed, c *protocol.Command, first *protocol.Reply) (int, error) {
+	st := &stream{x: s.x, owed: o, command: c, first: first, flush: s.flush}
+	if c.FetchesValue() {
 		leave, ok := s.server.shares.enter(s.x.identity.Name, !s.starved)
 		if !ok {
 			s.starved = true // a turn waits once
@@ -149,14 +149,15 @@ func (s *session) alone() error {
 	if req.Verb == nil {
 		return nil
 	}
+	if req.Verb.Category == protocol.CatAuth {
+		return s.lateLogin(req)
+	}
 	permitted, err := s.stillPermits(func() *protocol.Request { return req })
 	if err != nil {
 		return err
 	}
 	if !permitted {
-		if !req.NoReply {
-			s.x.out = append(s.x.out, protocol.AccessDenied...)
-		}
+		s.x.out = s.x.appendDenial(s.x.out, req)
 		return nil
 	}
 	if req.Verb.Route == protocol.RouteKeyless {
@@ -165,22 +166,21 @@ func (s *session) alone() error {
 	}
 	c := req.Command(0)
 	s.x.reply = reply{begun: true, mark: len(s.x.out)}
-	_, err = s.stream(&owed{verb: req.Verb, noReply: req.NoReply}, &c)
+	_, err = s.stream(&owed{form: req.Form, calls: true}, &c, nil)
 	s.x.reply = reply{}
 	return err
 }
 
-// keyless carries out a command about no key.
+// keyless carries out a command that shares its connection with nobody.
 func (s *session) keyless(req *protocol.Request) {
-	reply, status := s.server.Pool.Keyless(context.Background(), req)
-	if req.NoReply {
-		return
+	lines, status := s.server.Pool.Keyless(context.Background(), req)
+	switch {
+	case req.NoReply:
+	case status.Failed():
+		s.x.out = req.AppendAnswer(s.x.out, nil, &protocol.Reply{Status: status})
+	default:
+		s.x.out = req.AppendAlone(s.x.out, lines)
 	}
-	if status.Failed() {
-		s.x.out = protocol.AppendAnswer(s.x.out, req.Verb, &protocol.Reply{Status: status})
-		return
-	}
-	s.x.out = append(s.x.out, reply...)
 }
 
 // flush writes out to the client.

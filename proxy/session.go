@@ -26,10 +26,12 @@ type session struct {
 	raw      net.Conn // as it was accepted
 	conn     net.Conn // inside TLS, if there is any
 	sniffed  bool     // the first byte has been looked at
-	inTurn   bool     // it has put something into turns
+	dialect  protocol.Dialect
+	inTurn   bool // it has put something into turns
 	turns    chan struct{}
 	facts    auth.Facts
 	chain    []*x509.Certificate // what the client showed, leaf first; verified once, and anew after a reload
+	leaf     *x509.Certificate   // what slabgate showed
 	source   auth.Source
 	snap     *Snapshot // the client is known by
 	fed      *Snapshot // the turn was decided by
@@ -37,6 +39,7 @@ type session struct {
 	lane     upstream.Lane
 	large    int  // turns for which every reply is streamed
 	starved  bool // this turn has waited for a lease in vain
+	sasl     saslLogin
 
 	in   []byte // in[r:w] is read from the client and not used
 	r, w int
@@ -89,9 +92,12 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 	s.known = true
 	s.mu.Unlock()
 	s.snap, s.source = snap, source
-	s.x = newExchange(&s.server.Limits, s)
+	if s.x == nil {
+		s.x = newExchange(&s.server.Limits, s)
+		s.x.parser.Dialect = s.dialect
+		s.admitted()
+	}
 	s.x.identity = id
-	s.admitted()
 }
 
 // awaitTurn waits until the client's source has a place free, for no longer than
@@ -268,15 +274,19 @@ func (s *session) close(end End) {
 	_, _ = io.CopyN(io.Discard, s.conn, lingerBytes)
 }
 
-// sniff looks at the first byte of a client. Other dialects, and TLS inside TLS,
-// begin with bytes that no request of the classic dialect begins with.
+// sniff looks at the first byte of a client, which tells its dialect for good.
+// TLS inside TLS, for one, begins with a byte of none.
 func (s *session) sniff() error {
 	if s.sniffed || s.r == s.w {
 		return nil
 	}
 	s.sniffed = true
-	if first := s.in[s.r]; (first < ' ' || first > '~') && first != '\r' && first != '\n' {
+	var ok bool
+	if s.dialect, ok = protocol.DialectOf(s.in[s.r]); !ok {
 		return ended(EndDialect, nil)
+	}
+	if s.x != nil {
+		s.x.parser.Dialect = s.dialect
 	}
 	return nil
 }
@@ -321,6 +331,7 @@ func (s *session) finish(err error) {
 	s.server.Log.Info("session ended",
 		zap.String("client", s.peer()),
 		zap.String("listener", s.listener.Name),
+		zap.String("dialect", s.spoken()),
 		zap.String("identity", name),
 		zap.String("source", string(s.source)),
 		zap.String("end", string(end)),
@@ -331,6 +342,14 @@ func (s *session) finish(err error) {
 		zap.Int64("upstream_failed", s.counts.upstreamFailed),
 		zap.Duration("lasted", time.Since(s.started)),
 		zap.NamedError("cause", cause(err)))
+}
+
+// spoken is the client's dialect for the log; empty if it never said anything.
+func (s *session) spoken() string {
+	if !s.sniffed {
+		return ""
+	}
+	return s.dialect.String()
 }
 
 // cause is what lies behind an end, if anything does.

@@ -15,7 +15,8 @@ type stream struct {
 	x       *exchange
 	owed    *owed
 	command *protocol.Command
-	flush   func() error // writes x.out to the client
+	first   *protocol.Reply // to the command when it was asked before; nil if it was not
+	flush   func() error    // writes x.out to the client
 
 	value    bool  // the head of a value was rendered
 	size     int   // of the value, in bytes
@@ -24,8 +25,9 @@ type stream struct {
 
 // Head renders the reply's line.
 func (s *stream) Head(r *protocol.Reply) error {
+	r.AskedAgain(s.first)
 	s.value, s.size = s.x.head(s.owed, s.command, r), r.Size
-	if r.Status == protocol.StatusValue && !s.value && !s.owed.noReply {
+	if r.Status == protocol.StatusValue && !s.value {
 		return errTooLarge
 	}
 	return nil
@@ -52,7 +54,7 @@ func (s *stream) end(err error) error {
 		return s.flushErr
 	case err == nil:
 		if s.value {
-			s.x.out = append(s.x.out, protocol.ValueEnd...)
+			s.x.out = s.owed.form.AppendValueEnd(s.x.out)
 		}
 	case errors.Is(err, errTooLarge):
 	case s.x.reply.mark < 0:
