@@ -116,7 +116,18 @@ var mischief = []string{
 	"incr shop:0123456789-" + tailCanary + " 1\r\n",
 	valueCanary + "\r\n",
 	"\x00" + valueCanary + "\r\n",
-	"mg " + tailCanary + " " + valueCanary + "\r\n",
+	"mg other:0123456789-" + tailCanary + " v\r\n",
+	"mg shop:1 O" + valueCanary + " k X\r\n",
+	"ms shop:1 12 I" + valueCanary + "\r\n" + valueCanary + "\r\n",
+	packet(testkit.OpGet, "other:0123456789-"+tailCanary, ""),
+	packet(testkit.OpAppend, "other:0123456789-"+tailCanary, valueCanary),
+	packet(testkit.OpAppend, "shop:1", valueCanary),
+	packet(0x55, "shop:1", valueCanary),
+	packet(testkit.OpSASLAuth, "PLAIN", "\x00shop\x00"+passwordCanary),
+	packet(testkit.OpSASLAuth, "PLAIN", "\x00"+passwordCanary+"\x00"+passwordCanary) + packet(testkit.OpGet, "shop:1", ""),
+	packet(testkit.OpSASLAuth, "SCRAM-SHA-256", "n,,n=shop,r="+passwordCanary) + packet(testkit.OpSASLStep, "SCRAM-SHA-256", passwordCanary),
+	packet(testkit.OpSASLAuth, passwordCanary, passwordCanary),
+	packet(testkit.OpSASLStep, "PLAIN", passwordCanary),
 	"stats " + valueCanary + "\r\n",
 	"GET /" + valueCanary + " HTTP/1.1\r\nCookie: " + passwordCanary + "\r\n\r\n",
 	"\x16\x03\x01" + valueCanary,
@@ -128,6 +139,11 @@ var mischief = []string{
 	"set auth 0 0 15\r\n" + passwordCanary + passwordCanary + "\r\n",
 	"set auth 0 0 2000\r\n" + strings.Repeat(passwordCanary, 200) + "\r\n",
 	login("shop", shopPassword) + "get other:0123456789-" + tailCanary + "\r\n",
+}
+
+// packet is a request of the binary dialect.
+func packet(op testkit.Op, key, value string) string {
+	return string(testkit.Packet{Op: op, Key: key, Value: value}.Bytes())
 }
 
 func TestLogAndAuditHoldNoSecretAndKeepToTheirVocabulary(t *testing.T) {

@@ -34,7 +34,7 @@ listeners:
 upstreams:
   - name: local
     address: "@MC@"
-logins: {ascii: [memcached], users: @DIR@/users.yaml}
+logins: {ascii: [memcached], sasl: [PLAIN, SCRAM-SHA-256], users: @DIR@/users.yaml}
 policy: @DIR@/policy.yaml
 limits: {max_per_source: 256}
 log: {level: debug, format: json}
@@ -44,10 +44,10 @@ audit: {sinks: [{file: @DIR@/audit.jsonl}]}
 categories: 1
 identities:
   shop:
-    match: [{tls: {uri: "spiffe://test/shop"}}, {ascii: shop}]
+    match: [{tls: {uri: "spiffe://test/shop"}}, {sasl: shop}]
     rules: [{id: shop, allow: ["@rw"], keys: ["prefix:shop:"]}]
   blog:
-    match: [{tls: {uri: "spiffe://test/blog"}}, {ascii: blog}]
+    match: [{tls: {uri: "spiffe://test/blog"}}, {sasl: blog}]
     rules: [{id: blog, allow: ["@rw"], keys: ["prefix:blog:"]}]
   all:
     match: [{tls: {uri: "spiffe://test/all"}}, {listener: plain}]

@@ -68,7 +68,7 @@ func TestLibmemcachedTools(t *testing.T) {
 	}
 	talk(t, s.dial(t, d, "all"), "set other:a 0 0 4\r\npear\r\n", "STORED\r\n")
 	s.edit(t, "policy.yaml", ", {listener: plain}]", "]")
-	s.edit(t, "policy.yaml", "{ascii: shop}]", "{ascii: shop}, {listener: plain}]")
+	s.edit(t, "policy.yaml", "{sasl: shop}]", "{sasl: shop}, {listener: plain}]")
 	d.reload(t, "reloaded")
 	for _, r := range toolRuns {
 		r.check(t, dir, d.addr(t, "plain"), r.shop)

@@ -34,3 +34,10 @@ need_tool() {
 		exit 69
 	fi
 }
+
+# need_npm installs Node.js and npm unless they are there. Debian's npm brings
+# another Node.js along, so that it is asked for only where there is none.
+need_npm() {
+	command -v node >/dev/null && command -v npm >/dev/null && return 0
+	apt_install nodejs npm
+}
