@@ -131,8 +131,11 @@ func checkCanonical(wire []byte, c *Command, opaque uint64, dialect int) string 
 	if dialect == 0 && c.Has&HasExptime == 0 {
 		want["exp"] = "0"
 	}
-	if dialect == 1 && c.Has&HasDelta == 0 {
-		want["delta"] = "1"
+	if c.Has&HasDelta == 0 {
+		want["delta"] = [2]string{"0", "1"}[dialect]
+	}
+	if c.Has&HasCAS == 0 {
+		want["cas"] = "0"
 	}
 	for i, name := range form.SubexpNames() {
 		got := m[i]

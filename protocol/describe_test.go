@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -140,14 +141,9 @@ func describeReturns(f *Form) string {
 	return " -> " + strings.Join(tok, " ")
 }
 
-// verbNamed returns the row of that name.
+// verbNamed returns the row of that name, which there must be.
 func verbNamed(name string) *Verb {
-	for _, v := range Verbs() {
-		if v.Name == name {
-			return v
-		}
-	}
-	panic("no row is named " + name)
+	return verbs[slices.IndexFunc(verbs, func(v *Verb) bool { return v.Name == name })]
 }
 
 // command returns a command about key k that says no more than its row does.

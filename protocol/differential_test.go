@@ -58,22 +58,6 @@ func serve(l *link, out []byte, r *Request, meta bool) []byte {
 	return r.AppendItemsEnd(out)
 }
 
-// ask sends a command in a dialect and reads its reply. A memcached that is only
-// spoken to in classic text can't be asked for everything.
-func (l *link) ask(c *Command, meta bool) (Reply, []byte) {
-	l.t.Helper()
-	l.asked++
-	switch {
-	case meta:
-		l.send(AppendMeta(nil, c, l.asked))
-		return l.reply(ParseMeta, c, l.asked)
-	case c.FitsClassic():
-		l.send(AppendClassic(nil, c))
-		return l.reply(ParseClassic, c, 0)
-	}
-	return Reply{Status: StatusUnfit}, nil
-}
-
 // serveOther carries out a request about no key.
 func serveOther(l *link, r *Request) []byte {
 	l.t.Helper()
@@ -91,28 +75,6 @@ func serveOther(l *link, r *Request) []byte {
 	}
 	l.t.Errorf("%s is not served here", describe(r))
 	return nil
-}
-
-// alone sends a command about no key, and reads its reply to the end.
-func (l *link) alone(r *Request) []byte {
-	l.t.Helper()
-	l.send(AppendAlone(nil, r))
-	var lines []byte
-	for {
-		line, last, err := ParseAlone(l.in, r)
-		switch {
-		case err == ErrShort:
-			l.more()
-			continue
-		case err != nil:
-			l.t.Fatalf("%s: memcached said %.100q: %v", describe(r), l.in, err)
-		}
-		lines = append(lines, line...)
-		l.take(len(line))
-		if last {
-			return lines
-		}
-	}
 }
 
 var lastCAS = regexp.MustCompile(`VALUE \S+ \d+ \d+ (\d+)\r\n`)

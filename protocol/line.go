@@ -150,8 +150,8 @@ const (
 )
 
 // itemSize is the memory an item takes in memcached, which its -I limits.
-func itemSize(key int, flags uint32, value int) int {
-	n := itemOverhead + key + value
+func itemSize(key int, flags uint32, value int) int64 {
+	n := itemOverhead + int64(key) + int64(value)
 	if flags != 0 {
 		n += itemFlagsSize
 	}

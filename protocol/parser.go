@@ -223,7 +223,7 @@ func (p *Parser) maxItem() int {
 // tooLarge reports whether the item of the store being parsed is larger than
 // memcached takes.
 func (p *Parser) tooLarge() bool {
-	return itemSize(len(p.req.Keys[0]), p.req.Flags, p.req.size) > p.maxItem()
+	return itemSize(len(p.req.Keys[0]), p.req.Flags, p.req.size) > int64(p.maxItem())
 }
 
 // isGet reports whether a line, or the start of one, is a retrieval, which may

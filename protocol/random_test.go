@@ -31,7 +31,9 @@ func randomCommand(src *rand.Rand, verbs []*Verb, keys [][]byte, knows Features)
 	c.Flags, c.Exptime, c.Delta, c.CAS = uint32(number()), exptime(), number(), number()
 	c.Initial, c.NewCAS, c.Vivify, c.Recache = number(), number(), exptime(), exptime()
 	randomParts(src, &c, knows)
-	c.Value = randomValue(src)
+	if c.Verb.canon.value {
+		c.Value = randomValue(src)
+	}
 	return &c
 }
 
@@ -71,9 +73,11 @@ func randomParts(src *rand.Rand, c *Command, knows Features) {
 		unknown |= DropsValue
 	}
 	name := c.Verb.Name
-	c.Has |= Part(src.Uint32()) & Part(src.Uint32()) & partsOf[name] &^ unknown
+	some, half := Part(src.Uint32()), Part(src.Uint32())
+	c.Has |= some & half & partsOf[name] &^ unknown // a quarter of them
 	if c.Verb.word == c.Verb.canon.word {
 		c.Ask = Ask(src.Uint32()) & askable(name)
+		c.Order = randomOrder(src)
 	}
 	if modes := modesOf[name]; modes != "" {
 		c.Mode = modes[src.IntN(len(modes))]
@@ -87,4 +91,14 @@ func randomParts(src *rand.Rand, c *Command, knows Features) {
 	if !c.Verb.canon.value && name != "md" {
 		c.Flags = 0
 	}
+}
+
+// randomOrder is an order of the flags that have one, or none.
+func randomOrder(src *rand.Rand) [4]byte {
+	order := [4]byte{'N', 'R', 'T', 't'}
+	if src.IntN(3) == 0 {
+		return [4]byte{}
+	}
+	src.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	return order
 }

@@ -83,7 +83,11 @@ func (f *Form) AppendMiss(dst, key []byte) ([]byte, bool) {
 	case f.IsMulti():
 		return f.AppendItemsEnd(dst), true
 	}
-	return f.AppendAnswer(dst, key, &Reply{Status: s}), true
+	r := Reply{Status: s}
+	if f.Verb.canon.value {
+		r.told = AskCAS // which is 0, as memcached has it
+	}
+	return f.AppendAnswer(dst, key, &r), true
 }
 
 // AppendAlone appends the reply to a command that went upstream alone, from the

@@ -30,7 +30,11 @@ func classicAnswer(dst []byte, f *Form, _ []byte, r *Reply) []byte {
 	if r.Status == StatusNumber {
 		return append(appendUint(dst, r.Number), crlf...)
 	}
-	return append(dst, f.Verb.answers[r.Status]...)
+	line := f.Verb.answers[r.Status]
+	if line == "" && !(f.IsMulti() && r.Status == StatusMiss) {
+		line = UpstreamRefused
+	}
+	return append(dst, line...)
 }
 
 func lineFailure(dst []byte, _ *Form, s Status) []byte { return append(dst, failures[s]...) }

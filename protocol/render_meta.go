@@ -39,6 +39,8 @@ func metaAnswer(dst []byte, f *Form, key []byte, r *Reply) []byte {
 		return metaNumber(dst, f, key, r)
 	case r.Status == StatusNumber: // of a memcached that always answers with it
 		r = &Reply{Status: StatusOK}
+	case metaCodes[r.Status] == "":
+		return append(dst, UpstreamRefused...)
 	}
 	return appendReturns(append(dst, metaCodes[r.Status]...), f, key, r)
 }

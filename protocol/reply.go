@@ -70,6 +70,7 @@ type Reply struct {
 	Number   uint64 // what arithmetic came to
 	Size     int    // bytes of the value that follows the line; 0 without one
 	Trailer  string // bytes that must follow the value
+	Proven   bool   // it repeated the opaque of its command
 
 	told Ask // which of these memcached said
 }
@@ -99,28 +100,38 @@ func replyLine(buf []byte) (line []byte, n int, err error) {
 	return buf[:end-1], end + 1, nil
 }
 
-// errorLines are the error replies memcached may give to a command that was
-// composed here, and what they mean. They carry no opaque.
-var errorLines = []struct {
-	word, line string
-	status     Status
+// serverErrors are lines with which memcached says that it could not do what it
+// was asked, and what they mean to which commands. It has more of them than are
+// listed anywhere, so that any other is one too: a request that makes it say so
+// must not cost others their connection.
+var serverErrors = []struct {
+	prefix, words string
+	status        Status
 }{
-	{"ma", lineNonNumeric, StatusNonNumeric},
-	{"ms", lineTooLarge, StatusTooLarge},
-	{"ms", lineNoMemory, StatusNoMemory},
-	{"ms", "SERVER_ERROR Out of memory during read\r\n", StatusNoMemory},
-	{"ms", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
-	{"ma", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
-	{"mg", "SERVER_ERROR out of memory\r\n", StatusNoMemory},
-	{"mg", "SERVER_ERROR refcount overflow during fetch\r\n", StatusRefused},
-	{"ms", "SERVER_ERROR Unhandled storage type.\r\n", StatusRefused},
+	{"object too large for cache", "ms", StatusTooLarge},
+	{"out of memory", "mg ms ma", StatusNoMemory},
+	{"Out of memory", "mg ms ma", StatusNoMemory},
+	{"", "mg ms md ma", StatusRefused},
 }
 
-// errorLine reads a reply that is no return code. Only an error this command
-// can cause is one; anything else means that both sides disagree.
+// brokenReply is said in the middle of another reply.
+const brokenReply = "out of memory writing get response"
+
+// errorLine reads a reply that is no return code. Of the errors that blame the
+// client only the one that a canonical command can cause is one; any other means
+// that both sides disagree.
 func (r *Reply) errorLine(line []byte, c *Command) error {
-	for _, e := range errorLines {
-		if e.word == c.Verb.canon.word && e.line[:len(e.line)-2] == string(line) {
+	word := c.Verb.canon.word
+	if word == "ma" && string(line) == lineNonNumeric[:len(lineNonNumeric)-2] {
+		r.Status = StatusNonNumeric
+		return nil
+	}
+	why, ok := bytes.CutPrefix(line, []byte("SERVER_ERROR "))
+	if !ok || string(why) == brokenReply {
+		return errReplyError
+	}
+	for _, e := range serverErrors {
+		if bytes.HasPrefix(why, []byte(e.prefix)) && meansTo(e.words, word) {
 			r.Status = e.status
 			return nil
 		}

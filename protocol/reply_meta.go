@@ -5,7 +5,8 @@ import "bytes"
 // ParseMeta reads the line of a meta reply at the start of buf into r and
 // returns its length. It is the reply to c with opaque, or there is an error
 // and the connection can't be trusted any more; only with [ErrShort] is the
-// line merely not complete.
+// line merely not complete. Some replies are not Proven, since memcached leaves
+// the opaque out: they are the command's if the next reply is that of the next.
 func ParseMeta(buf []byte, c *Command, opaque uint64, r *Reply) (int, error) {
 	line, n, err := replyLine(buf)
 	if err != nil {
@@ -16,8 +17,11 @@ func ParseMeta(buf []byte, c *Command, opaque uint64, r *Reply) (int, error) {
 		return n, r.errorLine(line, c)
 	}
 	r.Status = metaStatus(line[:2])
-	if r.Status == StatusNone {
+	switch {
+	case r.Status == StatusNone:
 		return n, r.errorLine(line, c)
+	case r.Status == StatusMiss && len(line) == 2: // what was found could not be read from disk
+		return n, r.fits(c)
 	}
 	rest := line[2:]
 	if r.Status == StatusValue {
@@ -102,7 +106,7 @@ func (r *Reply) takeFlags(rest []byte, c *Command, opaque uint64) error {
 		}
 		rest = rest[end:]
 	}
-	if !seen['O'] {
+	if !r.Proven {
 		return errReplyOwner
 	}
 	return r.tells(c)
@@ -161,6 +165,7 @@ func (r *Reply) takeFlag(flag byte, tok []byte, c *Command, opaque uint64) error
 		if got, ok = parseOpaque(tok); ok && got != opaque {
 			return errReplyOwner
 		}
+		r.Proven = ok
 	case flag == 'W' || flag == 'X' || flag == 'Z':
 		ok = len(tok) == 0 && c.Verb.canon.word == "mg"
 		r.Notes.add(flag)
@@ -178,10 +183,17 @@ func (r *Reply) takeFlag(flag byte, tok []byte, c *Command, opaque uint64) error
 // what was stored, before 1.6.20.
 var mayKeep = map[string]Ask{"ms": AskSize}
 
-// tells reports an error if a reply about an item does not tell what was asked.
+// mayTell are what a reply about no item tells all the same: of a store that
+// failed, a CAS id of 0 and what it would have stored.
+var mayTell = map[string]Ask{"ms": AskCAS | AskSize}
+
+// tells reports an error if a reply about an item does not tell what was asked,
+// or one about none tells of it.
 func (r *Reply) tells(c *Command) error {
-	asked := c.Ask &^ (AskValue | mayKeep[c.Verb.canon.word])
-	if (r.Status == StatusOK || r.Status == StatusValue) && r.told&asked != asked {
+	word := c.Verb.canon.word
+	asked := c.Ask &^ (AskValue | mayKeep[word])
+	item := r.Status == StatusOK || r.Status == StatusValue
+	if item && r.told&asked != asked || !item && r.told&^mayTell[word] != 0 {
 		return errReplyKind
 	}
 	return nil

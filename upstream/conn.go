@@ -117,16 +117,9 @@ func (c *conn) parse(cmd *protocol.Command, opaque uint64, r *protocol.Reply) (i
 	return protocol.ParseClassic(c.rbuf[c.r:c.w], cmd, opaque, r)
 }
 
-// unproven are the statuses of error lines, which carry no opaque in the meta
-// dialect: one that came too early or twice looks like any other.
-var unproven = [256]bool{
-	protocol.StatusNonNumeric: true, protocol.StatusTooLarge: true,
-	protocol.StatusNoMemory: true, protocol.StatusRefused: true,
-}
-
 // proves reports whether r shows by itself which command it answers. In the
 // classic dialect each does, or none: it was alone.
-func (c *conn) proves(r *protocol.Reply) bool { return !c.info.Meta || !unproven[r.Status] }
+func (c *conn) proves(r *protocol.Reply) bool { return !c.info.Meta || r.Proven }
 
 // prove makes sure that memcached owes nothing: what it says next is the answer
 // to a command that does nothing.

@@ -32,12 +32,23 @@ type position func(at int) outcome
 const (
 	roundOf8 = 8
 	errorAt  = 2 // the call that is answered with an error line
+	missAt   = 3 // the call that finds nothing
 	kept     = metrics.BurnCount
 )
 
 // from: the reply itself is lost, and all after it.
 func from(cause metrics.Burn) position {
 	return func(at int) outcome { return outcome{at, cause} }
+}
+
+// unlessMiss is from, but for a miss, which the reply after it proves.
+func unlessMiss(cause metrics.Burn) position {
+	return func(at int) outcome {
+		if at == missAt {
+			return outcome{roundOf8, kept}
+		}
+		return outcome{at, cause}
+	}
 }
 
 // fromUnlessLast is from, with another cause if no reply comes after it.
@@ -82,7 +93,7 @@ var faults = []struct {
 	{"connection ends after the reply", false, func() testkit.Fault { return testkit.CloseMidReply(1 << 20) }, after(metrics.BurnEOF, kept)},
 	{"no reply ever", true, testkit.Stall, from(metrics.BurnTimeout)},
 	{"reply is late", true, func() testkit.Fault { return testkit.DelayReply(1500 * time.Millisecond) }, from(metrics.BurnTimeout)},
-	{"reply has no opaque", false, func() testkit.Fault { return testkit.Rewrite(withoutOpaque) }, from(metrics.BurnProof)},
+	{"reply has no opaque", false, func() testkit.Fault { return testkit.Rewrite(withoutOpaque) }, unlessMiss(metrics.BurnProof)},
 	{"opaque comes twice", false, func() testkit.Fault { return testkit.Rewrite(twiceOpaque) }, from(metrics.BurnProof)},
 	{"line has no CR", false, func() testkit.Fault { return testkit.Rewrite(withoutCR) }, from(metrics.BurnProof)},
 	{"line never ends", false, func() testkit.Fault {
@@ -237,7 +248,7 @@ func faultAt(t *testing.T, fake *testkit.Fake, r *rig, at int, fault testkit.Fau
 	wantOracle(t, a)
 	wantOracle(t, b)
 	made := int64(2)
-	if want.lostFrom == roundOf8 && at == errorAt {
+	if want.lostFrom == roundOf8 && (at == errorAt || at == missAt) {
 		made = 1
 	}
 	if got := r.m.Dials.Load() - dials; got != made {

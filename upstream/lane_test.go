@@ -72,12 +72,17 @@ func TestErrorLines(t *testing.T) {
 		{"set", "SERVER_ERROR out of memory storing object", protocol.StatusNoMemory},
 		{"incr", "SERVER_ERROR out of memory", protocol.StatusNoMemory},
 		{"incr", nonNumeric, protocol.StatusNonNumeric},
+		{"get", "EN", protocol.StatusMiss},
+		{"touch", "EN", protocol.StatusMiss},
 		{"get", "SERVER_ERROR refcount overflow during fetch", protocol.StatusRefused},
 
 		{"get", nonNumeric, protocol.StatusLost},
-		{"incr", "SERVER_ERROR object too large for cache", protocol.StatusLost},
+		{"incr", "SERVER_ERROR Out of memory allocating new item", protocol.StatusNoMemory},
+		{"delete", "SERVER_ERROR Unhandled storage type.", protocol.StatusRefused},
+		{"get", "SERVER_ERROR out of memory writing get response", protocol.StatusLost},
+		{"incr", "SERVER_ERROR object too large for cache", protocol.StatusRefused},
+		{"delete", "SERVER_ERROR out of memory storing object", protocol.StatusRefused},
 		{"set", "SERVER_ERROR", protocol.StatusLost},
-		{"delete", "SERVER_ERROR out of memory storing object", protocol.StatusLost},
 		{"set", "CLIENT_ERROR bad data chunk", protocol.StatusLost},
 	}
 	for _, tt := range tests {

@@ -47,7 +47,10 @@ func helpCode(io stdio, code string) error {
 func helpGroups(io stdio) {
 	w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
 	for _, g := range policy.Groups() {
-		fmt.Fprintf(w, "%s\t%s\n\t%s\n", g.Name, g.About, strings.Join(g.Commands, " "))
+		fmt.Fprintf(w, "%s\t%s\n", g.Name, g.About)
+		if len(g.Commands) > 0 {
+			fmt.Fprintf(w, "\t%s\n", strings.Join(g.Commands, " "))
+		}
 		if len(g.Apart) > 0 {
 			fmt.Fprintf(w, "\tonly by name: %s\n", strings.Join(g.Apart, " "))
 		}
