@@ -4,13 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/protocol"
 )
 
-// kept is a value of n bytes.
-func kept(n int) item { return item{value: strings.Repeat("v", n), flags: 1, cas: 1} }
-
-// hit is how a client reads the value of n bytes of a key.
+// hit is how a client reads the value of n bytes of a key: see driver.hold.
 func hit(key string, n int) string {
 	return "VALUE " + key + " 1 " + itoa(n) + "\r\n" + strings.Repeat("v", n) + "\r\n"
 }
@@ -51,7 +49,7 @@ func TestErrorReplacesWhatHasNotLeft(t *testing.T) {
 			hit("big", big) + protocol.UpstreamDown + protocol.MN},
 	} {
 		d := newDriver(t, policies["everything"]())
-		d.cache.items = map[string]item{"a": kept(5), "b": kept(5), "big": kept(big)}
+		d.hold(map[string]int{"a": 5, "b": 5, "big": big})
 		d.fault, d.stream, d.pieces = c.fault, c.stream, 4000
 		d.feed(c.in)
 		if got := string(d.out); got != c.want {
@@ -77,6 +75,7 @@ func TestEveryVerbIsToldOfEveryFailure(t *testing.T) {
 		"get a\r\n", "gets a\r\n", "gat 1 a\r\n", "gats 1 a\r\n", "touch a 1\r\n", "delete a\r\n", "incr a 1\r\n", "decr a 1\r\n",
 		"set a 0 0 1\r\nx\r\n", "add a 0 0 1\r\nx\r\n", "replace a 0 0 1\r\nx\r\n",
 		"append a 0 0 1\r\nx\r\n", "prepend a 0 0 1\r\nx\r\n", "cas a 0 0 1 1\r\nx\r\n",
+		"mg a v q\r\n", "mg a k O1\r\n", "ms a 1 q\r\nx\r\n", "md a q\r\n", "ma a N0 q v\r\n",
 	}
 	failures := map[protocol.Status]string{
 		protocol.StatusLost: protocol.UpstreamLost, protocol.StatusDown: protocol.UpstreamDown,
@@ -95,6 +94,39 @@ func TestEveryVerbIsToldOfEveryFailure(t *testing.T) {
 	}
 }
 
+// TestEveryOpcodeIsToldOfEveryFailure is TestEveryVerbIsToldOfEveryFailure for
+// packets. A quiet read that was not served is as silent as one that found nothing.
+func TestEveryOpcodeIsToldOfEveryFailure(t *testing.T) {
+	failures := map[protocol.Status]testkit.Packet{
+		protocol.StatusLost: {Status: 0x84, Value: "Upstream failed."}, protocol.StatusDown: {Status: 0x84, Value: "Upstream failed."},
+		protocol.StatusRefused: {Status: 0x84, Value: "Upstream failed."}, protocol.StatusDropped: {Status: 3, Value: "Too large."},
+		protocol.StatusBusy: {Status: 0x85, Value: "Upstream busy."},
+	}
+	last := testkit.Packet{Op: testkit.OpDelete, Key: "z"}
+	for op, shape := range packetShapes {
+		if shape.key != "key" {
+			continue
+		}
+		for status, no := range failures {
+			req := testkit.Packet{Op: op, Opaque: 5, Key: "a", Extras: strings.Repeat("\x00", shape.extras)}
+			no.Reply, no.Op, no.Opaque = true, op, req.Opaque
+			want := string(no.Bytes())
+			if silentReads[op] {
+				want = ""
+			}
+			d := newDriver(t, policies["everything"]())
+			d.fault = failAt(0, status)
+			d.feed(string(req.Bytes()) + string(last.Bytes()))
+			if got := string(d.out); got != want+string(missed(last).Bytes()) {
+				t.Errorf("%v, status %d: got %q, want %q", req, status, got, want)
+			}
+		}
+	}
+}
+
+// silentReads are the opcodes that only what was found is said of.
+var silentReads = map[testkit.Op]bool{testkit.OpGetQ: true, testkit.OpGetKQ: true, testkit.OpGATQ: true, testkit.OpGATKQ: true}
+
 func TestFailureOfANoreplyIsSilent(t *testing.T) {
 	for _, in := range []string{
 		"set a 0 0 1 noreply\r\nx\r\n", "incr a 1 noreply\r\n", "delete a noreply\r\n", "touch a 1 noreply\r\n",
@@ -102,7 +134,7 @@ func TestFailureOfANoreplyIsSilent(t *testing.T) {
 	} {
 		for _, stream := range []func(int) bool{nil, allStreamed} {
 			d := newDriver(t, policies["everything"]())
-			d.cache.items["a"] = item{value: "1"}
+			d.store("a", 0, "1")
 			d.fault, d.stream = failAt(0, protocol.StatusLost), stream
 			d.feed(in + "mn\r\n")
 			if got := string(d.out); got != protocol.MN {
@@ -115,7 +147,7 @@ func TestFailureOfANoreplyIsSilent(t *testing.T) {
 func TestNumberOfANoreplyIsSilent(t *testing.T) {
 	for _, stream := range []func(int) bool{nil, allStreamed} {
 		d := newDriver(t, policies["everything"]())
-		d.cache.items["n"] = item{value: "41"}
+		d.store("n", 0, "41")
 		d.stream = stream
 		d.feed("incr n 1 noreply\r\nget n\r\n")
 		if got, want := string(d.out), "VALUE n 0 2\r\n42\r\nEND\r\n"; got != want {
@@ -136,10 +168,14 @@ func TestReplyLimitIsKept(t *testing.T) {
 		{"get a a\r\nget a a\r\n", strings.Repeat(hit("a", 5)+hit("a", 5)+"END\r\n", 2), 10}, // each request anew
 		{"get big a a\r\nmn\r\n", hit("big", 70000) + protocol.ReplyTooLarge + protocol.MN, 70001},
 		{"incr n 1\r\n", "8\r\n", 1}, // a number is no value
+		{"ma n v\r\n", "VA 1\r\n8\r\n", 0},
+		{"mg a v O1\r\nmn\r\n", "VA 5 O1\r\nvvvvv\r\nMN\r\n", 5},
+		{"mg a v O1\r\nmn\r\n", protocol.ReplyTooLarge + protocol.MN, 4},
 	} {
 		for name, stream := range map[string]func(int) bool{"batched": nil, "streamed": allStreamed} {
 			d := newDriver(t, policies["everything"]())
-			d.cache.items = map[string]item{"a": kept(5), "big": kept(70000), "n": {value: "7"}}
+			d.hold(map[string]int{"a": 5, "big": 70000})
+			d.store("n", 0, "7")
 			d.x.limits.MaxReply, d.stream, d.pieces = c.limit, stream, 5000
 			d.feed(c.in)
 			if got := string(d.out); got != c.want || d.err != nil {
@@ -161,7 +197,8 @@ func TestDroppedValueIsAskedAgain(t *testing.T) {
 		{"get a big\r\nincr n 1\r\n", protocol.ReplyTooLarge + "8\r\n"},
 	} {
 		d := newDriver(t, policies["everything"]())
-		d.cache.items = map[string]item{"a": kept(5), "big": kept(900), "n": {value: "7"}}
+		d.hold(map[string]int{"a": 5, "big": 900})
+		d.store("n", 0, "7")
 		first := map[int]bool{}
 		d.fault = func(i int, r *protocol.Reply) {
 			if r.Size == 900 && !first[i] {
@@ -189,7 +226,7 @@ func TestStreamThatBreaksOff(t *testing.T) {
 		{"after some of it has left", "get big\r\nmn\r\n", 2 * flushSize, "", EndUpstream},
 	} {
 		d := newDriver(t, policies["everything"]())
-		d.cache.items = map[string]item{"big": kept(big), "a": kept(5)}
+		d.hold(map[string]int{"a": 5, "big": big})
 		d.stream, d.broken, d.pieces = allStreamed, c.broken, 50
 		d.feed(c.in)
 		if c.end == "" {
@@ -209,7 +246,7 @@ func TestStreamThatBreaksOff(t *testing.T) {
 // TestStreamedValueIsNotGathered holds that a value passes through in pieces.
 func TestStreamedValueIsNotGathered(t *testing.T) {
 	d := newDriver(t, policies["everything"]())
-	d.cache.items["big"] = kept(50 * flushSize)
+	d.hold(map[string]int{"big": 50 * flushSize})
 	d.x.limits.MaxReply = 100 * flushSize
 	d.stream, d.pieces = allStreamed, 60_000
 	d.feed("get big\r\n")

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/protocol"
 )
 
 // fuzzMaxItem makes objects too large that fit into a fuzzer's input.
@@ -21,6 +23,7 @@ const maxFuzz = 4 << 10
 type fuzzPolicy struct {
 	prefix string // of the keys it may use
 	quiet  bool
+	newer  bool // the memcached behind knows all flags
 	id     *policy.Identity
 }
 
@@ -28,9 +31,10 @@ func fuzzPolicies(t testing.TB) []fuzzPolicy {
 	quiet := app(rule("@rw", "a*"))
 	quiet.Defaults.DenyReply = "quiet"
 	return []fuzzPolicy{
-		{"", false, appOf(t, app(rule("@all", "*")))},
-		{"a", false, appOf(t, app(rule("@rw", "a*")))},
-		{"a", true, appOf(t, quiet)},
+		{id: appOf(t, app(rule("@all", "*")))},
+		{id: appOf(t, app(rule("@rw", "a*"))), prefix: "a"},
+		{id: appOf(t, quiet), prefix: "a", quiet: true},
+		{id: appOf(t, app(rule("@all", "*"))), newer: true},
 	}
 }
 
@@ -42,9 +46,13 @@ type fuzzRun struct {
 	stream   func(int) bool // see driver
 }
 
-func (f fuzzRun) hold(id *policy.Identity, in []byte) *driver {
-	d := driverOf(id)
+func (f fuzzRun) hold(t testing.TB, p fuzzPolicy, in []byte) *driver {
+	t.Helper()
+	d := driverOf(t, p.id)
 	d.x.limits.MaxInFlight, d.stream, d.x.parser.MaxItem = f.inFlight, f.stream, fuzzMaxItem
+	if p.newer {
+		d.x.parser.Knows = protocol.FeatureNewCAS | protocol.FeatureDrop
+	}
 	for piece := range slices.Chunk(in, f.piece) {
 		d.feed(string(piece))
 	}
@@ -54,14 +62,15 @@ func (f fuzzRun) hold(id *policy.Identity, in []byte) *driver {
 // FuzzExchange holds four properties for whatever a client sends. It reads as
 // many replies as it asked for. Nothing about a key that is denied to it is ever
 // carried out. What it reads, and what is carried out, is what a second, simpler
-// implementation says. How its bytes were cut and batched does not matter.
+// implementation says. How its bytes were cut and batched does not matter. The
+// first byte chooses the dialect.
 func FuzzExchange(f *testing.F) {
-	for _, seed := range fuzzSeeds {
-		for i := range 3 {
+	policies := fuzzPolicies(f)
+	for _, seed := range slices.Concat(fuzzSeeds, ambiguousSeeds, metaSeeds, packetSeeds()) {
+		for i := range policies {
 			f.Add([]byte(seed), uint8(i), uint8(3+i), uint8(1+2*i))
 		}
 	}
-	policies := fuzzPolicies(f)
 	f.Fuzz(func(t *testing.T, in []byte, which, piece, inFlight uint8) {
 		if len(in) <= maxFuzz {
 			checkExchange(t, in, policies[int(which)%len(policies)], 1+int(piece), 1+int(inFlight))
@@ -71,7 +80,7 @@ func FuzzExchange(f *testing.F) {
 
 func checkExchange(t *testing.T, in []byte, p fuzzPolicy, piece, inFlight int) (checked bool) {
 	t.Helper()
-	want := &reference{cache: newCache(), prefix: p.prefix, quiet: p.quiet, maxItem: fuzzMaxItem}
+	want := newReference(p)
 	want.run(string(in))
 	if want.abstains != "" {
 		return false
@@ -82,31 +91,49 @@ func checkExchange(t *testing.T, in []byte, p fuzzPolicy, piece, inFlight int) (
 		{"byte by byte", 1, 2, nil},
 		{"streamed", piece, 1, func(int) bool { return true }},
 	} {
-		d := run.hold(p.id, in)
+		d := run.hold(t, p, in)
 		checkRun(t, run.name, in, d, want)
 		checkDenied(t, p.prefix, d.sent)
+		if t.Failed() {
+			return true
+		}
 	}
 	return true
 }
 
 func checkRun(t *testing.T, how string, in []byte, d *driver, want *reference) {
 	t.Helper()
-	if got := countReplies(d.out); got != want.replies {
+	count := countReplies
+	if d.x.parser.Dialect == protocol.Binary {
+		count = countPackets
+	}
+	if got := count(d.out); got != want.replies {
 		t.Errorf("%s, %q: got %d replies, want %d: %q", how, in, got, want.replies, d.out)
 	}
-	if string(d.out) != want.out.String() {
-		t.Errorf("%s, %q:\ngot  %q\nwant %q", how, in, d.out, want.out.String())
+	if got, wanted := differ(string(d.out), want.out.String()); got != wanted {
+		t.Errorf("%s, %q:\ngot  %q\nwant %q", how, in, got, wanted)
 	}
-	if !slices.Equal(d.sent, want.sent) {
-		t.Errorf("%s, %q:\ngot  %q carried out\nwant %q", how, in, d.sent, want.sent)
+	if got, wanted := differ(strings.Join(d.sent, ""), strings.Join(want.sent, "")); got != wanted {
+		t.Errorf("%s, %q:\ngot  %q carried out\nwant %q", how, in, got, wanted)
 	}
 	if closed := d.x.end != ""; closed != want.closed || d.err != nil {
 		t.Errorf("%s, %q: got closed %v (%s, error %v), want %v", how, in, closed, d.x.end, d.err, want.closed)
 	}
 }
 
-// about finds the key of a canonical classic command.
-var about = regexp.MustCompile(`^(?:gats? -?\d+|[a-z]+) (\S+)`)
+// differ leaves out what two texts begin with alike.
+func differ(a, b string) (string, string) {
+	const around = 30 // bytes that stay
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	same = max(0, same-around)
+	return a[same:], b[same:]
+}
+
+// about finds the key of a canonical command.
+var about = regexp.MustCompile(`^m[sgda] (\S+)`)
 
 // checkDenied looks for commands that the policy does not allow.
 func checkDenied(t *testing.T, prefix string, sent []string) {
@@ -119,6 +146,9 @@ func checkDenied(t *testing.T, prefix string, sent []string) {
 	}
 }
 
+// sized finds the length of the value that a line announces.
+var sized = regexp.MustCompile(`^(?:VALUE \S+ \d+|VA) (\d+)(?: .*)?$`)
+
 // countReplies counts what a client that reads no more than lengths takes for
 // replies. A reply that is not whole counts as a thousand.
 func countReplies(out []byte) (n int) {
@@ -128,16 +158,28 @@ func countReplies(out []byte) (n int) {
 			return n + 1000
 		}
 		out = rest
-		words := bytes.Fields(line)
-		if len(words) < 4 || string(words[0]) != "VALUE" {
-			n++
+		m := sized.FindSubmatch(line)
+		if m == nil || m[0][2] != 'L' {
+			n++ // an item of many is no reply: what ends them is
+		}
+		if m == nil {
 			continue
 		}
-		size, err := strconv.Atoi(string(words[3]))
+		size, err := strconv.Atoi(string(m[1]))
 		if err != nil || len(out) < size+2 || string(out[size:size+2]) != "\r\n" {
 			return n + 1000
 		}
 		out = out[size+2:]
+	}
+	return n
+}
+
+// countPackets is countReplies for the binary dialect.
+func countPackets(out []byte) (n int) {
+	for r := bytes.NewReader(out); r.Len() > 0; n++ {
+		if p, err := testkit.ReadPacket(r); err != nil || !p.Reply {
+			return n + 1000
+		}
 	}
 	return n
 }
@@ -164,4 +206,30 @@ var fuzzSeeds = []string{
 	"get a\nset a 0 0 1\nx\r\nget a\n",
 	"cas a 0 0 2\r\nmn\r\ncas a 0 0 2 noreply\r\nmn\r\ncas a 0 0 2 1 noreply\r\nmn\r\nset a 0 0 2 a noreply\r\nmn\r\n",
 	"incr a -1\r\nincr a 18446744073709551616\r\nincr a 18446744073709551615\r\nset a 0 0 1\r\nx\r\nincr a 1\r\n",
+}
+
+// metaSeeds are those of the meta dialect.
+var metaSeeds = []string{
+	"mg a v k f c t s O1\r\nms a 2 T0 c\r\nhi\r\nmg a v k f c t s h l O1 q\r\nmg b q\r\nmn\r\n",
+	"ms YQ== 2 b k q\r\nmn\r\nmg YQ== b k v\r\nmg YR== b\r\nmg YQ= b\r\nmg YQ==YQ== b\r\nmg YSBi b k N30\r\nmg a v\r\n",
+	"mg DQpldmls b N30 k\r\nmg a N30 k\r\nma a N0\r\nma YQ== b N0 q\r\nma c N0 q\r\nmn\r\nma c v q D5 MD\r\nmg c v\r\n",
+	"ms a 2 ME\r\nhi\r\nms a 2 ME q\r\nhi\r\nms a 2 MA\r\nhi\r\nms a 2 MP C9 O3\r\nhi\r\nms b 2 MR q k\r\nmn\r\nms a 2 MSET\r\nmn\r\n",
+	"ms a 2 !\r\nhi\r\nmn\r\nms a 2 q q\r\nmn\r\nms a 2 O" + strings.Repeat("x", 32) + "\r\nmn\r\nms a 150\r\n" + strings.Repeat("mn\r\n", 38),
+	"ms " + strings.Repeat("a", 251) + " 2 q\r\nmn\r\nmn\r\nms a 4294967298\r\nmn\r\n",
+	"ms a 1\r\n7\r\nmd a I T30 q\r\nmg a v c\r\nmg a v c\r\nms a 1 C1 I\r\n8\r\nmg a v t R100\r\nmd a C1\r\nmd a q\r\nmd a q k O\r\n",
+	"me a\r\nme YQ== b\r\nme YQ== b x\r\nmg a t T30 v\r\nmg a T-1\r\nmg a\r\nmg a E5 C5 v\r\nmd a x\r\nmg a vt xx u1\r\n",
+	"mg a" + strings.Repeat(" v", 18) + "\r\nmg\r\nms a\r\n",
+	"ms a 2 \x01\r\nhi\r\nmg a\tb v\r\n mg a v\r\nmx a\r\nmg a S5\r\nmg a \xff\r\nms a 2 T\r\nhi\r\nms a 2\r\nhixx\r\n",
+	"mg a P1 L2 v\r\nmg a M v\r\nma a MX\r\nma a M\r\nmd a MX\r\nms a 2 F4294967296\r\nhi\r\nma a D-1\r\nma a J+1\r\n",
+}
+
+// ambiguousSeeds are lines that a laxer reader takes for something else.
+var ambiguousSeeds = []string{
+	" flush_all\r\n get a\r\n set a 0 0 1\r\nx\r\nmn\n",
+	"version\r\nget " + strings.Repeat("k", 251) + "\r\nmn\r\nversion\r\ngat 0 " + strings.Repeat("k", 251) + "\r\nmn\r\n",
+	"set a 0 0 1\t2\r\nx\r\n", "set a 0 0 +1\r\nx\r\n", "set a 0 0 -1 noreply\r\nx\r\nmn\r\n", "set a 0 0 4294967297\r\nx\r\n",
+	"set a zz 0 1\r\nx\r\nmn\r\nset a 0 0 1 a noreply\r\nx\r\nmn\r\nset a 0 0 1 noreply a\r\nx\r\nmn\r\n",
+	"delete a b c d\r\ndelete zz\x00suffix\r\nfoo noreply\r\nmn\r\n", "foo HTTP/9\r\n",
+	"stats r\r\nstats sizes_enable\r\nlru_crawler m all\r\nwatch noreply\r\nmn\r\n",
+	"gat 2147483648 a\r\nincr a 5\tx\r\nsetfoo a 0 0 12\r\nuser pass\r\n", "set a 0 0 2147483648\r\n",
 }

@@ -42,6 +42,7 @@ type rigOptions struct {
 	cn       bool        // a common name may name a client
 	login    bool
 	tcp      bool
+	listen   func(*ListenerConfig) // what else its listener is told
 	limits   func(*Limits)
 	places   int // connections the listener takes at once; 0 is 1000
 	upstream func(*upstream.Config)
@@ -153,6 +154,9 @@ func (o *rigOptions) listener(t testing.TB) *Listener {
 	}
 	if o.places > 0 {
 		lc.MaxConnections = o.places
+	}
+	if o.listen != nil {
+		o.listen(&lc)
 	}
 	l, err := Listen(lc)
 	if err != nil {

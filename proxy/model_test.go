@@ -3,26 +3,29 @@ package proxy
 import (
 	"errors"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
 
+	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 	"github.com/slabgate/slabgate/upstream"
 )
 
 // driver carries an exchange without any connection: it does what a session
-// does, with a cache in the place of memcached.
+// does, with a model in the place of memcached.
 type driver struct {
-	x     *exchange
-	cache *cache
-	seen  spy
+	t         testing.TB
+	x         *exchange
+	memcached *testkit.Model
+	seen      spy
 
 	// stream reports whether the i-th call of a turn is left to be streamed;
 	// nil streams none.
 	stream func(i int) bool
+	// drop says that batches hold no value which may be asked for again.
+	drop bool
 	// fault changes the i-th reply of a turn before it is passed on; nil none.
 	fault func(i int, r *protocol.Reply)
 	// pieces is the size of the pieces a streamed value comes in.
@@ -31,9 +34,11 @@ type driver struct {
 	// if none does.
 	broken int
 
+	sniffed bool // the first byte has told the dialect
+
 	in    []byte
 	out   []byte   // what the client has read
-	sent  []string // every command carried out, in canonical classic text
+	sent  []string // every command carried out, without the mark of each
 	turns []int    // commands of each turn
 	err   error    // what ended the session, besides x.end
 }
@@ -48,8 +53,17 @@ func (s *spy) observe(e event, _ *protocol.Request, _ policy.Decision) { s.event
 // newDriver returns an exchange for the identity app of a policy.
 func newDriver(t testing.TB, doc *policy.Document) *driver {
 	t.Helper()
-	return driverOf(appOf(t, doc))
+	return driverOf(t, appOf(t, doc))
 }
+
+// newModel returns a memcached of a version that needs no clock, and that takes values larger
+// than any test has.
+func newModel(version string) *testkit.Model {
+	return testkit.NewModel(testkit.FakeOptions{Version: version, ItemSizeMax: 64 << 20, Now: func() int64 { return testNow }})
+}
+
+// testNow is the time of tests that need no clock, in Unix seconds.
+const testNow = 1_700_000_000
 
 func appOf(t testing.TB, doc *policy.Document) *policy.Identity {
 	t.Helper()
@@ -60,8 +74,8 @@ func appOf(t testing.TB, doc *policy.Document) *policy.Identity {
 	return id
 }
 
-func driverOf(id *policy.Identity) *driver {
-	d := &driver{cache: newCache(), seen: spy{map[event]int{}}, pieces: 7}
+func driverOf(t testing.TB, id *policy.Identity) *driver {
+	d := &driver{t: t, memcached: newModel("1.6.18"), seen: spy{map[event]int{}}, pieces: 7}
 	limits := DefaultLimits()
 	d.x = newExchange(&limits, &d.seen)
 	d.x.identity, d.x.now, d.x.version = id, testNow, "1.6.18"
@@ -70,6 +84,10 @@ func driverOf(id *policy.Identity) *driver {
 
 // feed gives the exchange more bytes, and carries out all it can, as relay does.
 func (d *driver) feed(piece string) {
+	if !d.sniffed && piece != "" {
+		d.x.parser.Dialect, _ = protocol.DialectOf(piece[0])
+		d.sniffed = true
+	}
 	d.in = append(d.in, piece...)
 	for d.err == nil && d.x.end == "" {
 		used, short := d.x.feed(d.in)
@@ -88,16 +106,10 @@ func (d *driver) feed(piece string) {
 
 // turn is session.turn.
 func (d *driver) turn() {
-	b := d.x.batch
-	for i := range b.Calls {
-		if d.stream != nil && d.stream(i) {
-			continue
+	for i, over := 0, false; i < len(d.x.batch.Calls); i++ {
+		if d.stream == nil || !d.stream(i) {
+			over = d.batchOne(i, over)
 		}
-		r, value := d.carryOut(&b.Calls[i].Command)
-		if d.fault != nil {
-			d.fault(i, &r)
-		}
-		settleCall(b, i, r, value)
 	}
 	for d.err == nil {
 		switch d.x.settle() {
@@ -110,6 +122,25 @@ func (d *driver) turn() {
 			d.streamNext()
 		}
 	}
+}
+
+// batchOne is upstream.Lane.Do for one call. Once a batch is over what it holds,
+// it drops each value that may be asked for again, and asks for no more of them.
+func (d *driver) batchOne(i int, over bool) bool {
+	b := d.x.batch
+	if over && b.Repeatable(i) {
+		b.Calls[i].Reply = protocol.Reply{Status: protocol.StatusDropped}
+		return over
+	}
+	r, value := d.carryOut(&b.Calls[i].Command)
+	if d.fault != nil {
+		d.fault(i, &r)
+	}
+	if d.drop && r.Status == protocol.StatusValue && r.Size > 0 && b.Repeatable(i) {
+		r.Status, value, over = protocol.StatusDropped, "", true
+	}
+	settleCall(b, i, r, value)
+	return over
 }
 
 // settleCall gives a call of a batch its reply, as only a connection can.
@@ -130,13 +161,13 @@ func (d *driver) streamNext() {
 	x := d.x
 	call := &x.batch.Calls[x.reply.call]
 	i := x.reply.call
-	d.streamOne(&x.owed[x.at], &call.Command, i)
+	d.streamOne(&x.owed[x.at], &call.Command, i, &call.Reply)
 	x.reply.call++
 }
 
 // streamOne is session.stream: it passes on the reply to one command as it comes.
-func (d *driver) streamOne(o *owed, c *protocol.Command, i int) {
-	st := &stream{x: d.x, owed: o, command: c, flush: func() error { d.flush(); return nil }}
+func (d *driver) streamOne(o *owed, c *protocol.Command, i int, first *protocol.Reply) {
+	st := &stream{x: d.x, owed: o, command: c, first: first, flush: func() error { d.flush(); return nil }}
 	r, value := d.carryOut(c)
 	if d.fault != nil {
 		d.fault(i, &r)
@@ -162,26 +193,33 @@ func (d *driver) receive(st *stream, r *protocol.Reply, value string) error {
 	return nil
 }
 
-// alone is session.alone.
+// alone is session.alone. A listener without SASL has no login.
 func (d *driver) alone() {
 	req := &d.x.alone
 	switch {
 	case req.Verb == nil:
+	case req.Verb.Category == protocol.CatAuth:
+		d.x.out = req.AppendAnswer(d.x.out, nil, &protocol.Reply{Status: protocol.StatusUnfit})
 	case req.Verb.Route == protocol.RouteKeyless:
-		text := string(protocol.AppendKeyless(nil, req))
-		d.sent = append(d.sent, text)
-		if name, _, _ := strings.Cut(req.Verb.Name, " "); name == "flush_all" {
-			delay, _ := strconv.ParseInt(string(req.Args), 10, 64)
-			d.cache.flush(delay)
-		}
-		if !req.NoReply {
-			d.x.out = append(d.x.out, "OK\r\n"...)
-		}
+		d.keyless(req)
 	default:
 		c := req.Command(0)
 		d.x.reply = reply{begun: true, mark: len(d.x.out)}
-		d.streamOne(&owed{verb: req.Verb, noReply: req.NoReply}, &c, 0)
+		d.streamOne(&owed{form: req.Form, calls: true}, &c, 0, nil)
 		d.x.reply = reply{}
+	}
+}
+
+// keyless is session.keyless. What the model does not know, it says OK to.
+func (d *driver) keyless(req *protocol.Request) {
+	text := string(protocol.AppendAlone(nil, req))
+	d.sent = append(d.sent, text)
+	lines := []byte("OK\r\n")
+	if words := fields(text); words[0] == "me" || words[0] == "flush_all" {
+		lines = d.memcached.Answer(testkit.Request{Verb: words[0], Args: words[1:]})
+	}
+	if !req.NoReply {
+		d.x.out = req.AppendAlone(d.x.out, lines)
 	}
 }
 
@@ -191,44 +229,35 @@ func (d *driver) flush() {
 	d.x.taken()
 }
 
-// words are the statuses of the answers of a cache.
-var words = map[string]protocol.Status{
-	"STORED": protocol.StatusOK, "NOT_STORED": protocol.StatusNotStored,
-	"EXISTS": protocol.StatusExists, "NOT_FOUND": protocol.StatusNotFound,
-	"CLIENT_ERROR cannot increment or decrement non-numeric value": protocol.StatusNonNumeric,
+// mark is the opaque of every command of a driver.
+const mark = 0x5ab
+
+// carryOut is memcached: it carries out one command, in the words in which that
+// goes upstream.
+func (d *driver) carryOut(c *protocol.Command) (r protocol.Reply, value string) {
+	text := string(protocol.AppendMeta(nil, c, mark))
+	req, plain := readSent(d.t, text)
+	d.sent = append(d.sent, plain)
+	reply := d.memcached.Answer(req)
+	n, err := protocol.ParseMeta(reply, c, mark, &r)
+	if err != nil {
+		d.t.Errorf("%q: the reply %q is taken for wrong: %v", text, reply, err)
+		return protocol.Reply{Status: protocol.StatusLost}, ""
+	}
+	return r, string(reply[n : len(reply)-len(r.Trailer)])
 }
 
-// carryOut is memcached: it carries out one command.
-func (d *driver) carryOut(c *protocol.Command) (r protocol.Reply, value string) {
-	d.sent = append(d.sent, string(protocol.AppendClassic(nil, c)))
-	key, exptime := string(c.Key), int64(c.Exptime)
-	switch c.Verb.Name {
-	case "get", "gets", "gat", "gats", "touch":
-		it, found := d.cache.items[key]
-		if !found {
-			return protocol.Reply{Status: protocol.StatusMiss}, ""
-		}
-		if c.Verb.Name[1] != 'e' {
-			d.cache.expire(key, exptime)
-		}
-		if c.Verb.Name == "touch" {
-			return protocol.Reply{Status: protocol.StatusOK}, ""
-		}
-		return protocol.Reply{Status: protocol.StatusValue, Flags: uint32(it.flags), CAS: it.cas, Size: len(it.value)}, it.value
-	case "delete":
-		if !d.cache.remove(key) {
-			return protocol.Reply{Status: protocol.StatusNotFound}, ""
-		}
-		return protocol.Reply{Status: protocol.StatusOK}, ""
-	case "incr", "decr":
-		answer, number := d.cache.add(c.Verb.Name, key, c.Delta)
-		if number {
-			return protocol.Reply{Status: protocol.StatusValue, Size: len(answer)}, answer
-		}
-		return protocol.Reply{Status: words[answer]}, ""
+// store has memcached hold a value, without the driver taking notice.
+func (d *driver) store(key string, flags int, value string) {
+	args := []string{key, itoa(len(value))}
+	d.memcached.Answer(testkit.Request{Verb: "ms", Args: args, Flags: []string{"F" + itoa(flags)}, Value: value})
+}
+
+// hold is store for values of so many bytes, as [hit] reads them.
+func (d *driver) hold(sizes map[string]int) {
+	for key, n := range sizes {
+		d.store(key, 1, strings.Repeat("v", n))
 	}
-	it := item{value: string(c.Value), flags: uint64(c.Flags), cas: c.CAS}
-	return protocol.Reply{Status: words[d.cache.store(c.Verb.Name, key, it, exptime)]}, ""
 }
 
 // held is a driver that has been fed these pieces.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +36,7 @@ func tenants() *policy.Document {
 // one too many.
 func TestOracle(t *testing.T) {
 	replies := int64(10_000)
-	if os.Getenv("SLABGATE_LONG") == "1" {
+	if long() {
 		replies = 1_000_000
 	}
 	w := newWorld(t)

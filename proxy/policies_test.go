@@ -18,8 +18,11 @@ var policies = map[string]func() *policy.Document{
 	"stats-conns": func() *policy.Document { return app(rule("@rw", "*"), rule("stats:conns", "")) },
 	"flush":       func() *policy.Document { return app(rule("@rw", "*"), rule("@flush", "")) },
 	"settings":    func() *policy.Document { return app(rule("@rw", "*"), rule("@settings", "")) },
+	"me":          func() *policy.Document { return app(rule("@rw", "*"), rule("me", "app:*")) },
 	"nobody":      func() *policy.Document { return nobody() },
 	"login":       func() *policy.Document { return logins() },
+	"sasl":        func() *policy.Document { return saslLogins() },
+	"weak":        func() *policy.Document { return weakly() },
 }
 
 func rule(allow, keys string) policy.Rule {
@@ -72,6 +75,16 @@ func logins() *policy.Document {
 			Match: []policy.Match{{ASCII: ref(name)}},
 			Rules: []policy.Rule{rule("@rw", name+":*")},
 		}
+	}
+	return d
+}
+
+// saslLogins is logins for users who log in by SASL.
+func saslLogins() *policy.Document {
+	d := logins()
+	for name, doc := range d.Identities {
+		doc.Match = []policy.Match{{SASL: ref(name)}}
+		d.Identities[name] = doc
 	}
 	return d
 }

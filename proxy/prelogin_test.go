@@ -157,7 +157,11 @@ func TestLoginHasToComeInTime(t *testing.T) {
 	t.Run("unknown", func(t *testing.T) {
 		r := startRig(t, fake.Addr(), rigOptions{doc: nobody(), limits: short})
 		r.client(t).wantsEnd()
-		r.ends(t, EndUnknown)
+		cut := r.client(t)
+		cut.send("\x80\x21")
+		cut.wantsEnd()
+		r.client(t).Close()
+		r.ends(t, EndUnknown, EndUnknown, EndUnknown)
 	})
 	t.Run("in time", func(t *testing.T) {
 		r := loginRig(t, fake.Addr(), func(l *Limits) { l.LoginTimeout = 500 * time.Millisecond })
@@ -178,7 +182,8 @@ func TestLoginEndings(t *testing.T) {
 		{"", "", EndClient},
 		{"ge", "", EndClient},
 		{"quit\r\n", "", EndQuit},
-		{"\x80\x01", "", EndDialect},
+		{"\x80\x21", "", EndClient},
+		{"\x81\x21", "", EndDialect},
 		{"\x16\x03\x01", "", EndDialect},
 		{"PRI * HTTP/2.0\r\n", "", EndLogin},
 		{"set a 0 0 3\r\nabcdef\r\n", protocol.AuthBadEnd, EndLogin},

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/slabgate/slabgate/internal/testkit"
 )
 
 // talker makes conversations that are mostly right, and wrong in the ways that
@@ -53,7 +55,7 @@ func (t talker) store() string {
 		cas = t.one("", " 1", " 2", " 3", " x")
 	}
 	if verb == "ms" {
-		return "ms " + t.key() + " " + length + t.one("", " q", " T0") + "\r\n" + block
+		return "ms " + t.metaKey() + " " + length + t.flags() + "\r\n" + block
 	}
 	exptime := t.one("0", "0", "0", t.number())
 	return verb + " " + t.key() + " " + t.one("0", "5", t.number()) + " " + exptime + " " + length + cas + t.noreply() + "\r\n" + block
@@ -62,7 +64,11 @@ func (t talker) store() string {
 // request is one request, more or less.
 func (t talker) request() string {
 	end := t.one("\r\n", "\r\n", "\r\n", "\r\n", "\n", "\r\r\n")
-	switch t.IntN(12) {
+	switch t.IntN(16) {
+	case 12, 13, 14:
+		return t.one("mg", "mg", "md", "ma", "ma") + " " + t.metaKey() + t.flags() + end
+	case 15:
+		return "me " + t.metaKey() + t.one("", " b", " v") + end
 	case 0, 1, 2:
 		return t.store()
 	case 3, 4:
@@ -76,12 +82,71 @@ func (t talker) request() string {
 	case 8:
 		return "delete " + t.key() + t.one("", " 0", " 5") + t.noreply() + end
 	case 9:
-		return t.one("mn", "version", "version 1", "foo", "", " mn", "mn ", "foo noreply", "MN", "mg a v", "watch", "shutdown"+t.noreply()) + end
+		return t.one("mn", "version", "version 1", "foo", "", " mn", "mn ", "foo noreply", "MN", "mg", "watch", "shutdown"+t.noreply()) + end
 	case 10:
 		return t.one("flush_all", "flush_all 0", "flush_all "+t.number()) + t.noreply() + end
 	}
 	return t.one("stats", "stats items", "stats item", "stats conns noreply", "stats detail on", "stats cachedump 1 x",
 		"verbosity 1", "verbosity x", "verbosity"+t.noreply(), "set a", "get", "quit now", "x HTTP/1.0") + end
+}
+
+// metaKey is a key, perhaps in base64: rightly or not.
+func (t talker) metaKey() string {
+	return t.one(t.key(), "a", "a1", "YQ==", "YTE=", "YjE=", "YR==", "YQ=", "YTE", "YSBi", "YWE", "=", "b")
+}
+
+// flags are those of a meta command. Many are right by themselves.
+func (t talker) flags() (s string) {
+	for range t.IntN(5) {
+		letter := t.one(strings.Split("bbcfhklqqstuvvCDEFIJLMNOPRTxzS!", "")...)
+		switch {
+		case strings.Contains("CDEFJNRT", letter):
+			letter += t.one("0", "1", "2", "100", t.number())
+		case letter == "M":
+			letter += t.one("E", "A", "P", "R", "S", "I", "D", "+", "-", "X", "SET", "")
+		case letter == "O":
+			letter += t.one("", "1", "q", strings.Repeat("o", 31), strings.Repeat("o", 32))
+		case t.IntN(20) == 0:
+			letter += "tail"
+		}
+		s += t.one(" ", " ", " ", "  ") + letter
+	}
+	return s
+}
+
+// packet is one request of the binary dialect, more or less.
+func (t talker) packet() string {
+	op := testkit.Op(t.IntN(0x25))
+	if t.IntN(20) == 0 {
+		op = testkit.Op(t.IntN(256))
+	}
+	shape := packetShapes[op]
+	p := testkit.Packet{Op: op, Opaque: t.Uint32(), Extras: t.extras(shape.extras)}
+	if shape.key != "" {
+		p.Key = t.one(t.key(), "a", "a1", "b", "", "items")
+	}
+	if shape.value {
+		p.Value = t.one("", "1", "41", "mn\r\n", strings.Repeat("\x80", 24), strings.Repeat("v", 150))
+	}
+	if t.IntN(4) == 0 {
+		p.CAS = uint64(t.IntN(4))
+	}
+	b := p.Bytes()
+	if t.IntN(15) == 0 { // one byte of the header is wrong
+		b[t.IntN(24)] = t.one("\x00", "\x01", "\x04", "\x18", "\x80", "\xff")[0]
+	}
+	return string(b)
+}
+
+// extras are so many bytes, each number of which is small, or as large as can be.
+func (t talker) extras(n int) (s string) {
+	for len(s) < n {
+		s += t.one("\x00\x00\x00\x00", "\x00\x00\x00\x00", "\x00\x00\x00\x07", "\x00\x00\x00\x64", "\x00\x27\x8d\x01", "\xff\xff\xff\xff")
+	}
+	if t.IntN(30) == 0 {
+		s += "x"
+	}
+	return s
 }
 
 // TestExchangeAgreesWithTheReference is FuzzExchange over conversations that
@@ -92,11 +157,18 @@ func TestExchangeAgreesWithTheReference(t *testing.T) {
 	if testing.Short() {
 		rounds = 600
 	}
+	if long() {
+		rounds = 100_000
+	}
 	for seed := range rounds {
 		talk := talker{rand.New(rand.NewPCG(uint64(seed), 7))}
+		request := talk.request
+		if seed%3 == 0 {
+			request = talk.packet
+		}
 		var in strings.Builder
 		for range 1 + talk.IntN(25) {
-			in.WriteString(talk.request())
+			in.WriteString(request())
 		}
 		if checkExchange(t, []byte(in.String()), policies[seed%len(policies)], 1+talk.IntN(20), 1+talk.IntN(9)) {
 			checked++

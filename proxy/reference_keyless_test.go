@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/slabgate/slabgate/internal/testkit"
 )
 
 // keyless carries out a command about no key, to which the model says OK.
@@ -34,7 +36,7 @@ func (r *reference) flush(rest string) (string, reach) {
 		text += " " + strconv.FormatInt(delay, 10)
 	}
 	if r.prefix == "" {
-		r.cache.flush(delay)
+		r.memcached.Answer(testkit.Request{Verb: "flush_all"}) // the model knows no delay
 	}
 	return r.keyless(rest, text)
 }

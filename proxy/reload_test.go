@@ -212,6 +212,7 @@ func TestReloadMidLoadIsOneOrTheOther(t *testing.T) {
 		o.snapshot(t, app(rule("@read", "a:*"))),
 		o.snapshot(t, app(rule("@read", "b:*"))),
 	}
+	r.server.Swap(snaps[1])
 	stop := make(chan struct{})
 	var swapping sync.WaitGroup
 	swapping.Go(func() {

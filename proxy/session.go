@@ -62,6 +62,7 @@ type counts struct {
 // run is the session's whole life after accept. It returns why it ended.
 func (s *session) run() (err error) {
 	defer s.recover(&err)
+	defer s.sasl.leave()
 	if err := s.awaitTurn(); err != nil {
 		return err
 	}
