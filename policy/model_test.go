@@ -37,7 +37,7 @@ func modelNames(names []string, deny bool, v *protocol.Verb, c protocol.Category
 			return true
 		case !own && n == "delete" && c == protocol.CatDelete:
 			return true
-		case !own && deny && n == v.Grant:
+		case !own && deny && (n == v.Grant || slices.Contains(modelGroups[n], v.Category)):
 			return true
 		}
 	}

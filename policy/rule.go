@@ -46,8 +46,8 @@ type writtenPattern struct {
 // names reports whether r names what d demands, whatever the key. Allow and
 // deny rules differ in two things: a group in a deny rule holds the commands
 // that are kept apart, a group in an allow rule does not; and a command in a
-// deny rule stands for all that it can do, in an allow rule for what it is there
-// for alone.
+// deny rule, by itself or in a group, stands for all that it can do, in an allow
+// rule for what it is there for alone.
 func (r *rule) names(d *demand) bool {
 	own := d.own()
 	if own && r.groups&d.need != 0 && (r.apart || !d.verb.Apart) {
@@ -56,7 +56,12 @@ func (r *rule) names(d *demand) bool {
 	if !own && (r.groups|r.extra)&d.need != 0 {
 		return true
 	}
-	return (own || r.deny) && slices.Contains(r.grants, d.verb.Grant)
+	if !own && !r.deny {
+		return false
+	}
+	// A deny rule holds whatever else is asked for in the same breath: a read
+	// that may also make its key is one that it names.
+	return slices.Contains(r.grants, d.verb.Grant) || !own && r.groups&d.verb.Category != 0
 }
 
 // covers reports whether r, which names d, holds for key. For a command

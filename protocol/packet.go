@@ -121,8 +121,6 @@ func (p *Parser) shape(v *Verb, h *header) error {
 		return p.refusePacket(codeInvalid, closing)
 	case v.Category == CatAuth && h.value() > MaxSASL:
 		return p.refusePacket(codeAuth, closing)
-	case v.Category == CatAuth && h.key > maxMech:
-		return p.refusePacket(codeInvalid, h.body)
 	}
 	return nil
 }

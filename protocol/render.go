@@ -123,6 +123,7 @@ var failures = answers{
 	StatusBusy:            UpstreamBusy,
 	StatusUnfit:           UpstreamUnfit,
 	StatusDenied:          AccessDenied,
+	StatusInvalid:         lineBadFormat,
 	StatusUnauthenticated: Unauthenticated,
 }
 

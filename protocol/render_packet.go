@@ -71,6 +71,7 @@ var packetStatuses = [statusCount]packetStatus{
 	StatusBusy:            {codeBusy, ""},
 	StatusUnfit:           {codeUnknown, ""},
 	StatusDenied:          {codeTooLarge, "Access denied."},
+	StatusInvalid:         {codeInvalid, ""},
 	StatusUnauthenticated: {codeAuth, ""},
 }
 

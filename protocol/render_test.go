@@ -33,7 +33,8 @@ func TestAnswers(t *testing.T) {
 		StatusNone: "SERVER_ERROR upstream connection lost", StatusLost: "SERVER_ERROR upstream connection lost",
 		StatusDown: "SERVER_ERROR upstream unavailable", StatusRefused: "SERVER_ERROR upstream refused",
 		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied", StatusBusy: "SERVER_ERROR upstream busy",
-		StatusUnfit: "SERVER_ERROR upstream too old for this command", StatusUnauthenticated: "CLIENT_ERROR unauthenticated",
+		StatusInvalid: "CLIENT_ERROR bad command line format",
+		StatusUnfit:   "SERVER_ERROR upstream too old for this command", StatusUnauthenticated: "CLIENT_ERROR unauthenticated",
 	}
 	for _, name := range classicCommands() {
 		f := Form{Verb: verbNamed(name)}

@@ -27,6 +27,7 @@ const (
 	StatusBusy                          // not sent: every connection it could take is in use
 	StatusUnfit                         // not sent: this memcached can't be asked for it
 	StatusDenied                        // not sent: policy denies it
+	StatusInvalid                       // not sent: a login names what can't be a mechanism
 	StatusUnauthenticated               // not sent: the client has not said who it is
 
 	statusCount
@@ -79,7 +80,7 @@ type Reply struct {
 // the item as it was before slabgate looked: to the first reply, whose value was
 // thrown away. There may have been none.
 func (r *Reply) AskedAgain(first *Reply) {
-	if first == nil || first.Size == 0 || r.Status.Failed() {
+	if first == nil || first.Size == 0 || r.Status != StatusOK && r.Status != StatusValue {
 		return
 	}
 	r.Notes, r.Hit, r.Access, r.TTL = first.Notes, first.Hit, first.Access, first.TTL

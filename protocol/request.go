@@ -8,7 +8,7 @@ const (
 	MaxGetLine = 64 << 10  // the same for get, gets, gat and gats
 	MaxGetKeys = 1024      // keys of one get, gets, gat or gats
 	MaxSASL    = 4096      // a message of a SASL login
-	maxMech    = 32        // the name of a mechanism
+	MaxMech    = 32        // the name of a mechanism
 	maxU31     = 1<<31 - 1 // the largest value length and expiry
 	maxU32     = 1<<32 - 1 // the largest client flags
 	maxU64     = 1<<64 - 1 // the largest delta and CAS id

@@ -87,7 +87,7 @@ func statusNames() [statusCount]string {
 		StatusNone: "none", StatusOK: "ok", StatusValue: "value", StatusNumber: "number", StatusMiss: "miss", StatusNotFound: "not-found",
 		StatusNotStored: "not-stored", StatusExists: "exists", StatusNonNumeric: "non-numeric", StatusTooLarge: "too-large",
 		StatusNoMemory: "no-memory", StatusRefused: "refused", StatusLost: "lost", StatusDown: "down", StatusDropped: "dropped",
-		StatusBusy: "busy", StatusUnfit: "unfit", StatusDenied: "denied", StatusUnauthenticated: "unauthenticated",
+		StatusBusy: "busy", StatusUnfit: "unfit", StatusDenied: "denied", StatusInvalid: "invalid", StatusUnauthenticated: "unauthenticated",
 	}
 }
 

@@ -37,7 +37,7 @@ type exchange struct {
 	alone  protocol.Request
 	end    End  // set once the session has to end after what is owed
 	fresh  bool // what is there of the next request began in the last feed
-	served bool // it has served a request that is about more than the connection
+	served bool // it has decided on a request that is about more than the connection
 	barred bool // a login was tried and has not succeeded
 
 	at    int // owed[at] is being settled
@@ -182,10 +182,10 @@ func (x *exchange) serve(req *protocol.Request) {
 		x.end = EndLogin
 		return
 	}
+	x.served = x.served || req.Verb.Category != protocol.CatConn
 	if !x.permits(req) {
 		return
 	}
-	x.served = x.served || req.Verb.Category != protocol.CatConn
 	switch {
 	case req.Verb.Route == protocol.RouteLocal:
 		x.serveLocal(req)

@@ -120,7 +120,7 @@ func TestLateLoginComesBeforeAnythingElse(t *testing.T) {
 		{"noop", testkit.Packet{Op: testkit.OpNoop}, false, packetOK},
 		{"version", testkit.Packet{Op: testkit.OpVersion}, false, packetOK},
 		{"an unknown command", testkit.Packet{Op: 0x55}, false, packetOK},
-		{"what was denied", getBobs, false, packetOK},
+		{"what was denied", getBobs, false, packetAuth},
 		{"what was served", testkit.Packet{Op: testkit.OpGetK, Key: "app:a"}, false, packetAuth},
 		{"what was served in silence", testkit.Packet{Op: testkit.OpGetKQ, Key: "app:a"}, true, packetAuth},
 	} {

@@ -120,8 +120,6 @@ func (r *reference) malformed(f *frame, s *packetShape, known bool) (status uint
 		return 4, forever
 	case login && f.value > 4096:
 		return 0x20, forever
-	case login && f.key > 32:
-		return 4, f.body
 	}
 	return 0, 0
 }

@@ -133,6 +133,9 @@ func (s *session) saslStep(req *protocol.Request) (reply []byte, over error) {
 	if req.Verb.Local == protocol.LocalMechs {
 		return req.AppendMechs(nil, strings.Join(s.offer().List(), " ")), nil
 	}
+	if len(req.Keys[0]) > protocol.MaxMech {
+		return req.AppendAnswer(nil, nil, &protocol.Reply{Status: protocol.StatusInvalid}), nil
+	}
 	challenge, done, err := s.saslNext(req)
 	if err == nil && done {
 		err = s.saslDone()
