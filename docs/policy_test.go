@@ -141,8 +141,8 @@ func TestQuietAnswers(t *testing.T) {
 		if v.Name == strings.ToUpper(v.Name) {
 			continue // an opcode looks like its classic command
 		}
-		form := protocol.Form{Verb: v}
-		line, _ := form.AppendMiss(nil, nil)
+		req := protocol.Request{Form: protocol.Form{Verb: v}}
+		line, _ := req.AppendMiss(nil, nil)
 		if want := strings.TrimSuffix(string(line), "\r\n"); got[v.Name] != want {
 			t.Errorf("%s: looks like %q, want %q", v.Name, got[v.Name], want)
 		}

@@ -42,6 +42,10 @@ func (c *Command) Idempotent() bool {
 	return c.Verb.canon.word == "mg" && c.Has&(HasVivify|HasRecache|HasNewCAS) == 0
 }
 
+// GoesFirst reports whether the command has to be the first of what is sent at
+// once, so that what it sets holds whatever else is asked about its key.
+func (c *Command) GoesFirst() bool { return c.Verb.canon.word == "ma" && c.Has&HasExptime != 0 }
+
 // FetchesValue reports whether the reply carries the item's value if there is
 // one.
 func (c *Command) FetchesValue() bool { return c.Verb.canon.word == "mg" && c.Ask&AskValue != 0 }

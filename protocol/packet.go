@@ -160,7 +160,7 @@ func (p *Parser) fields(v *Verb, h *header, b []byte) error {
 // refusePacket makes a refusal with a status. The next skip bytes are taken from
 // the client unread; closing means they can't be known.
 func (p *Parser) refusePacket(c code, skip int64) error {
-	if skip > int64(swallowFactor*p.maxItem()) {
+	if skip > p.maxSwallow() {
 		skip = closing
 	}
 	return p.refuse(string(appendCode(nil, &p.req.Form, nil, c)), int(skip))

@@ -205,13 +205,16 @@ func (p *Parser) refuse(reply string, skip int) error {
 // silence, if the client asked for no reply and can go on without one.
 func (p *Parser) refuseBody(reply string, size int) error {
 	skip := size + len(crlf)
-	if skip > swallowFactor*p.maxItem() {
+	if int64(skip) > p.maxSwallow() {
 		skip = closing
 	} else if p.req.NoReply {
 		reply = ""
 	}
 	return p.refuse(reply, skip)
 }
+
+// maxSwallow is the longest data block that is skipped.
+func (p *Parser) maxSwallow() int64 { return swallowFactor * int64(p.maxItem()) }
 
 func (p *Parser) maxItem() int {
 	if p.MaxItem == 0 {

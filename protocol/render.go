@@ -73,21 +73,24 @@ func (f *Form) AppendAnswer(dst, key []byte, r *Reply) []byte {
 
 // AppendMiss appends the reply to a denied request that is to look as if it had
 // found nothing, and reports whether it has such a reply.
-func (f *Form) AppendMiss(dst, key []byte) ([]byte, bool) {
-	s := f.Verb.Denied
+func (r *Request) AppendMiss(dst, key []byte) ([]byte, bool) {
+	s := r.Verb.Denied
+	if s == StatusNotStored && r.Has&HasCAS != 0 && (r.Mode == 0 || r.Mode == 'R') {
+		s = StatusNotFound // a store that wants an item finds none
+	}
 	switch {
 	case s == StatusNone:
 		return dst, false
-	case f.Silent(s):
+	case r.Silent(s):
 		return dst, true
-	case f.IsMulti():
-		return f.AppendItemsEnd(dst), true
+	case r.IsMulti():
+		return r.AppendItemsEnd(dst), true
 	}
-	r := Reply{Status: s}
-	if f.Verb.canon.value {
-		r.told = AskCAS // which is 0, as memcached has it
+	reply := Reply{Status: s}
+	if r.Verb.canon.value {
+		reply.told = AskCAS // which is 0, as memcached has it
 	}
-	return f.AppendAnswer(dst, key, &r), true
+	return r.AppendAnswer(dst, key, &reply), true
 }
 
 // AppendAlone appends the reply to a command that went upstream alone, from the

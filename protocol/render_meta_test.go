@@ -102,7 +102,7 @@ func TestQuietHides(t *testing.T) {
 func TestQuietMiss(t *testing.T) {
 	for in, want := range map[string]string{
 		"mg k v q\r\n": "", "mg k v\r\n": "EN\r\n", "mg k k O1\r\n": "EN kk O1\r\n", "md k q\r\n": "NF\r\n", "ma k q O1\r\n": "NF O1\r\n",
-		"ms k 1 q O1\r\nx\r\n": "NS O1\r\n", "ms k 1 c k\r\nx\r\n": "NS c0 kk\r\n", "get a b\r\n": "END\r\n", "delete k noreply\r\n": "", "incr k 1\r\n": "NOT_FOUND\r\n",
+		"ms k 1 q O1\r\nx\r\n": "NS O1\r\n", "ms k 1 c k\r\nx\r\n": "NS c0 kk\r\n", "ms k 1 c C5\r\nx\r\n": "NF c0\r\n", "get a b\r\n": "END\r\n", "delete k noreply\r\n": "", "incr k 1\r\n": "NOT_FOUND\r\n",
 		"set k 0 0 1 noreply\r\nx\r\n": "", "touch k 0\r\n": "NOT_FOUND\r\n", "mg azE= b k\r\n": "EN kazE= b\r\n",
 		string(pack(0x09, packetParts{key: "k"})):  "",
 		string(pack(0x0d, packetParts{key: "k"})):  "",

@@ -140,7 +140,7 @@ func TestDeniedLooksLikeMiss(t *testing.T) {
 		"SET": "0x05", "ADD": "0x02", "REPLACE": "0x01", "APPEND": "0x05", "PREPEND": "0x05",
 	}
 	for _, v := range Verbs() {
-		f := Form{Verb: v}
+		f := Request{Form: Form{Verb: v}}
 		if v.packet.read != nil {
 			f.Dialect = Binary
 		}

@@ -191,6 +191,11 @@ func (r *reference) denyMeta(c *metaCommand) {
 		return
 	}
 	line := metaMisses[r.words[0]]
+	if _, cas := c.flag('C'); cas && line == "NS" {
+		if mode, ok := c.flag('M'); !ok || mode == "MS" || mode == "MR" {
+			line = "NF" // a store that wants an item finds none
+		}
+	}
 	for _, f := range c.flags {
 		switch f[0] {
 		case 'O':

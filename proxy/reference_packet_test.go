@@ -185,6 +185,9 @@ func (r *reference) denyPacket(f *frame, s *packetShape) {
 	no.Value = "Access denied."
 	if r.quiet && s.key == "key" {
 		status := max(1, deniedAs[s.loud])
+		if f.req.CAS != 0 && (s.loud == testkit.OpSet || s.loud == testkit.OpAdd) {
+			status = 1 // a store that wants an item finds none
+		}
 		no = refusal(f.req, status)
 		if s.loud == testkit.OpGetK || s.loud == testkit.OpGATK {
 			no.Key, no.Value = f.req.Key, ""

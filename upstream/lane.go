@@ -202,10 +202,11 @@ func (l *lane) unsent(b *Batch) protocol.Status {
 	return protocol.StatusNone
 }
 
-// full reports whether cmd no longer fits into the round's one write.
+// full reports whether cmd can't go into the round any more: it no longer fits
+// into the round's one write, or would have to be the first.
 func (l *lane) full(cmd *protocol.Command) bool {
 	used := len(l.conn.wbuf)
-	return used > 0 && used+len(cmd.Key)+len(cmd.Value)+128 > writeSize
+	return used > 0 && (cmd.GoesFirst() || used+len(cmd.Key)+len(cmd.Value)+256 > writeSize)
 }
 
 // exchange sends what was composed and reads the replies into the batches. An
