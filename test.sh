@@ -29,7 +29,7 @@ check() {
 with() { command -v "$1" >/dev/null || { echo "$1 is not installed: apt-get install $2"; return 77; }; }
 formatted() { files=$(gofmt -l .) && echo "$files" && [ -z "$files" ]; }
 staticcheck() { go run -modfile=scripts/tools/go.mod honnef.co/go/tools/cmd/staticcheck ./...; }
-scripts() { with shellcheck shellcheck || return; shellcheck -x demo.sh test.sh scripts/*.sh .ci/run; }
+scripts() { with shellcheck shellcheck || return; shellcheck -x demo.sh test.sh scripts/*.sh .ci/run bench/run; }
 manpages() { with mandoc mandoc || return; mandoc -T lint -W warning docs/man/*.[1-8]; }
 
 check "gofmt" formatted
