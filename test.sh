@@ -30,6 +30,7 @@ with() { command -v "$1" >/dev/null || { echo "$1 is not installed: apt-get inst
 formatted() { files=$(gofmt -l .) && echo "$files" && [ -z "$files" ]; }
 staticcheck() { go run -modfile=scripts/tools/go.mod honnef.co/go/tools/cmd/staticcheck ./...; }
 scripts() { with shellcheck shellcheck || return; shellcheck -x demo.sh test.sh scripts/*.sh .ci/run bench/run; }
+pipelines() { SLABGATE_LONG=1 go test -count=1 -timeout 20m -run '^TestPipelinesAgreeWithTheModel$' ./proxy; }
 manpages() { with mandoc mandoc || return; mandoc -T lint -W warning docs/man/*.[1-8]; }
 
 check "gofmt" formatted
@@ -38,6 +39,7 @@ check "staticcheck" staticcheck
 check "shellcheck" scripts
 check "man pages" manpages
 check "demo" ./demo.sh --once
+check "a million pipelines" pipelines
 
 race="-race"
 with gcc gcc >"$out/log" || { race="" && skipped=$((skipped + 1)) && echo "SKIP  race detector: $(cat "$out/log")"; }

@@ -66,6 +66,16 @@ func mechanismOf(name string) *mechanism {
 	return &mechanisms[i]
 }
 
+// MechanismName is the registered name of a mechanism that this package has, given
+// in any case, and false for every other name: a closed set, for logs.
+func MechanismName(name string) (string, bool) {
+	m := mechanismOf(name)
+	if m == nil {
+		return "", false
+	}
+	return m.name, true
+}
+
 // Channel is what a connection is to a login.
 type Channel struct {
 	TLS          bool

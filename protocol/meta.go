@@ -56,19 +56,19 @@ var metaFlags = [128]*metaFlag{
 	'u': {on: "mg", has: KeepsPlace},
 	'v': {on: "mg ma", ask: AskValue, returns: true},
 	'x': {on: "md", has: DropsValue, feature: FeatureDrop},
-	'C': {on: "mg ms md ma", has: HasCAS, take: takeCAS},
-	'D': {on: "ma", has: HasDelta, take: takeDelta},
-	'E': {on: "mg ms md ma", has: HasNewCAS, feature: FeatureNewCAS, take: takeNewCAS},
+	'C': {on: "mg ms md ma", has: HasCAS, take: takeNumber(func(p *Params) *uint64 { return &p.CAS })},
+	'D': {on: "ma", has: HasDelta, take: takeNumber(func(p *Params) *uint64 { return &p.Delta })},
+	'E': {on: "mg ms md ma", has: HasNewCAS, feature: FeatureNewCAS, take: takeNumber(func(p *Params) *uint64 { return &p.NewCAS })},
 	'F': {on: "ms md", take: takeClientFlags},
 	'I': {on: "ms md", has: Invalidates},
-	'J': {on: "ma", has: HasInitial, take: takeInitial},
+	'J': {on: "ma", has: HasInitial, take: takeNumber(func(p *Params) *uint64 { return &p.Initial })},
 	'L': {},
 	'M': {on: "ms ma", take: takeMode},
-	'N': {on: "mg ms ma", has: HasVivify, take: takeVivify},
+	'N': {on: "mg ms ma", has: HasVivify, take: takeSeconds(func(p *Params) *int32 { return &p.Vivify })},
 	'O': {on: "mg ms md ma", returns: true, take: takeOpaque},
 	'P': {},
-	'R': {on: "mg", has: HasRecache, take: takeRecache},
-	'T': {on: "mg ms md ma", has: HasExptime, take: takeExptime},
+	'R': {on: "mg", has: HasRecache, take: takeSeconds(func(p *Params) *int32 { return &p.Recache })},
+	'T': {on: "mg ms md ma", has: HasExptime, take: takeSeconds(func(p *Params) *int32 { return &p.Exptime })},
 }
 
 // mg, md, ma: <key> <flags>*
@@ -230,39 +230,22 @@ func takeOpaque(p *Parser, tok []byte) bool {
 	return len(tok) <= maxOpaque
 }
 
-func takeExptime(p *Parser, tok []byte) (ok bool) {
-	p.req.Exptime, ok = parseExptime(tok)
-	return ok
+// takeSeconds reads an expiry into a part of the request.
+func takeSeconds(into func(*Params) *int32) func(*Parser, []byte) bool {
+	return func(p *Parser, tok []byte) bool {
+		v, ok := parseExptime(tok)
+		*into(&p.req.Params) = v
+		return ok
+	}
 }
 
-func takeVivify(p *Parser, tok []byte) (ok bool) {
-	p.req.Vivify, ok = parseExptime(tok)
-	return ok
-}
-
-func takeRecache(p *Parser, tok []byte) (ok bool) {
-	p.req.Recache, ok = parseExptime(tok)
-	return ok
-}
-
-func takeCAS(p *Parser, tok []byte) (ok bool) {
-	p.req.CAS, ok = parseUint(tok, maxU64)
-	return ok
-}
-
-func takeNewCAS(p *Parser, tok []byte) (ok bool) {
-	p.req.NewCAS, ok = parseUint(tok, maxU64)
-	return ok
-}
-
-func takeDelta(p *Parser, tok []byte) (ok bool) {
-	p.req.Delta, ok = parseUint(tok, maxU64)
-	return ok
-}
-
-func takeInitial(p *Parser, tok []byte) (ok bool) {
-	p.req.Initial, ok = parseUint(tok, maxU64)
-	return ok
+// takeNumber reads a number of 64 bits into a part of the request.
+func takeNumber(into func(*Params) *uint64) func(*Parser, []byte) bool {
+	return func(p *Parser, tok []byte) bool {
+		v, ok := parseUint(tok, maxU64)
+		*into(&p.req.Params) = v
+		return ok
+	}
 }
 
 func takeClientFlags(p *Parser, tok []byte) bool {

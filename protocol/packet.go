@@ -2,8 +2,8 @@ package protocol
 
 import "encoding/binary"
 
-// packet is an opcode and the shape that its packets must have: to the byte, as
-// what is beyond it would be read as the next request by whoever is less strict.
+// packet is an opcode and the shape that its packets must have, to the byte: one
+// with more or less is refused.
 type packet struct {
 	code      byte
 	twin      byte    // its quiet form; 0 if it has none, as the loud GET is no twin

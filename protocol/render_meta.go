@@ -58,10 +58,13 @@ func metaNumber(dst []byte, f *Form, key []byte, r *Reply) []byte {
 // the line. A reply about no item repeats the client's own words alone.
 func appendReturns(dst []byte, f *Form, key []byte, r *Reply) []byte {
 	for _, flag := range f.returns.all() {
-		before := len(dst)
-		var ok bool
-		if dst, ok = appendReturn(append(dst, ' ', flag), flag, f, key, r); !ok {
-			dst = dst[:before]
+		switch {
+		case flag == 'O':
+			dst = append(append(dst, " O"...), f.token...)
+		case flag == 'k':
+			dst = appendKey(append(dst, " k"...), f, key)
+		case r.told&metaFlags[flag].ask != 0:
+			dst = appendTold(append(dst, ' ', flag), flag, r)
 		}
 	}
 	for _, note := range r.Notes.all() {
@@ -70,28 +73,21 @@ func appendReturns(dst []byte, f *Form, key []byte, r *Reply) []byte {
 	return append(dst, crlf...)
 }
 
-// appendReturn appends what stands behind one flag, and reports whether the
-// reply has that.
-func appendReturn(dst []byte, flag byte, f *Form, key []byte, r *Reply) ([]byte, bool) {
+// appendTold appends what memcached told of the item for one flag.
+func appendTold(dst []byte, flag byte, r *Reply) []byte {
 	switch flag {
-	case 'O':
-		return append(dst, f.token...), true
-	case 'k':
-		return appendKey(dst, f, key), true
 	case 'f':
-		dst = appendUint(dst, uint64(r.Flags))
+		return appendUint(dst, uint64(r.Flags))
 	case 'c':
-		dst = appendUint(dst, r.CAS)
+		return appendUint(dst, r.CAS)
 	case 's':
-		dst = appendUint(dst, uint64(r.ItemSize))
+		return appendUint(dst, uint64(r.ItemSize))
 	case 't':
-		dst = appendInt(dst, r.TTL)
+		return appendInt(dst, r.TTL)
 	case 'l':
-		dst = appendUint(dst, uint64(r.Access))
-	case 'h':
-		dst = append(dst, '0'+r.Hit)
+		return appendUint(dst, uint64(r.Access))
 	}
-	return dst, r.told&metaFlags[flag].ask != 0
+	return append(dst, '0'+r.Hit)
 }
 
 // appendKey appends the key as the client wrote it.

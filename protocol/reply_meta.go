@@ -5,8 +5,8 @@ import "bytes"
 // ParseMeta reads the line of a meta reply at the start of buf into r and
 // returns its length. It is the reply to c with opaque, or there is an error
 // and the connection can't be trusted any more; only with [ErrShort] is the
-// line merely not complete. Some replies are not Proven, since memcached leaves
-// the opaque out: they are the command's if the next reply is that of the next.
+// line merely not complete. A reply that is not Proven is the command's only if
+// the next reply is that of the next command.
 func ParseMeta(buf []byte, c *Command, opaque uint64, r *Reply) (int, error) {
 	line, n, err := replyLine(buf)
 	if err != nil {

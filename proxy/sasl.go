@@ -142,12 +142,12 @@ func (s *session) saslStep(req *protocol.Request) (reply []byte, over error) {
 	}
 	switch {
 	case err == nil && done:
-		s.judged(s.knownMechanism(), nil)
+		s.judged(mechanismName(s.sasl.mechanism), nil)
 		return req.AppendAuthenticated(nil), nil
 	case err == nil:
 		return req.AppendChallenge(nil, challenge), nil
 	}
-	s.judged(s.knownMechanism(), err)
+	s.judged(mechanismName(s.sasl.mechanism), err)
 	s.sasl.leave()
 	if s.sasl.attempts >= maxAttempts {
 		over = errAttempts
@@ -160,7 +160,7 @@ func (s *session) saslStep(req *protocol.Request) (reply []byte, over error) {
 func (s *session) saslNext(req *protocol.Request) (challenge []byte, done bool, err error) {
 	l, name := &s.sasl, string(req.Keys[0])
 	if req.Verb.Local == protocol.LocalStep {
-		if l.exchange == nil || name != l.mechanism {
+		if l.exchange == nil || !strings.EqualFold(name, l.mechanism) {
 			l.attempts++
 			return nil, false, errOrder
 		}
@@ -237,11 +237,11 @@ func bindingsOf(c *tls.Conn, leaf *x509.Certificate) (exporter, endPoint []byte)
 	return exporter, auth.EndPointBinding(leaf)
 }
 
-// knownMechanism is the name of the mechanism for logs: one that slabgate has, or
-// a word for all others.
-func (s *session) knownMechanism() string {
-	if s.offer().Accepts(s.sasl.mechanism) {
-		return strings.ToUpper(s.sasl.mechanism)
+// mechanismName is the name of a mechanism for logs: one that slabgate has, or a
+// word for all others.
+func mechanismName(asked string) string {
+	if name, ok := auth.MechanismName(asked); ok {
+		return name
 	}
 	return "other"
 }
@@ -259,7 +259,7 @@ func (s *session) lateLogin(req *protocol.Request) error {
 	case req.Verb.Local != protocol.LocalMechs && (x.served || s.sasl.done):
 		if !s.sasl.late { // a client may send any number of them
 			s.sasl.late = true
-			s.judged("other", errLate)
+			s.judged(mechanismName(string(req.Keys[0])), errLate)
 		}
 		x.out = req.AppendAnswer(x.out, nil, &protocol.Reply{Status: protocol.StatusUnauthenticated})
 		return nil
