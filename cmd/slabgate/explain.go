@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/protocol"
 )
 
 // explainCommand is `slabgate explain`.
@@ -69,12 +71,45 @@ func (c *explainCommand) run(io stdio) error {
 	if !ok {
 		return fail(exitUsage, "no identity is called %q; the policy has %q", c.as, l.policy.Identities())
 	}
+	if hint := opcodeHint(c.cmd); hint != "" {
+		return fail(exitUsage, "%s", hint)
+	}
 	e := c.explain(id)
 	if c.out == "json" {
 		return printJSON(io.out, e)
 	}
 	e.print(io)
 	return nil
+}
+
+// opcodeHint says how to ask about cmd instead if it begins with the name of an
+// opcode of the binary protocol, quiet or not; else it is empty. An opcode is no
+// command line, and to call it denied for that would be wrong: it is decided on
+// by the name of the classic command.
+func opcodeHint(cmd string) string {
+	word, args, _ := strings.Cut(strings.TrimSpace(cmd), " ")
+	grant := grantOfOpcode(word)
+	if grant == "" {
+		return ""
+	}
+	line := strings.TrimSpace(grant + " " + args)
+	if _, err := parseLine(line); err != nil {
+		return fmt.Sprintf("%s is granted as %s: ask with a command line of %s", word, grant, grant)
+	}
+	return fmt.Sprintf("%s is granted as %s: ask with '%s'", word, grant, line)
+}
+
+// grantOfOpcode is what a policy calls the opcode named name, in capitals as in
+// the table, or with the Q of its quiet twin. It is empty for any other name, and
+// for the logins, which no policy decides on.
+func grantOfOpcode(name string) string {
+	for _, v := range protocol.Verbs() {
+		opcode := v.Name == strings.ToUpper(v.Name) && v.Category != protocol.CatAuth
+		if opcode && (name == v.Name || name == v.Name+"Q") {
+			return v.Grant
+		}
+	}
+	return ""
 }
 
 // explain asks the policy, unless the request would not reach it.

@@ -76,6 +76,32 @@ func TestExplainNeedsAnIdentityOfThePolicy(t *testing.T) {
 		want(t, exitUsage, `no identity is called "wbe"`, `"trial" "web"`)
 }
 
+// Opcodes of the binary protocol are asked about by the names of the classic
+// commands that a policy grants them by.
+func TestExplainOfAnOpcodeSaysWhatToAsk(t *testing.T) {
+	s := newSite(t)
+	for cmd, want := range map[string]string{
+		"GETK other:a":           "GETK is granted as get: ask with 'get other:a'",
+		"GETKQ other:a":          "GETKQ is granted as get: ask with 'get other:a'",
+		"INCREMENT web:n 1":      "INCREMENT is granted as incr: ask with 'incr web:n 1'",
+		"SET web:1":              "SET is granted as set: ask with a command line of set",
+		"STAT":                   "STAT is granted as stats: ask with 'stats'",
+		"NOOP":                   "NOOP is granted as mn: ask with 'mn'",
+		"GET web:1\r\nflush_all": "GET is granted as get: ask with a command line of get",
+		" FLUSH":                 "FLUSH is granted as flush_all: ask with 'flush_all'",
+		"TOUCH web:1 60":         "TOUCH is granted as touch: ask with 'touch web:1 60'",
+	} {
+		o := s.call(t, "explain", "--as", "web", "--cmd", cmd)
+		o.want(t, exitUsage, want)
+		if o.out != "" {
+			t.Errorf("%q: a verdict on what was not asked: %s", cmd, o.out)
+		}
+	}
+	for _, cmd := range []string{"SASL_AUTH PLAIN", "Get web:1", "GETX web:1", "Q"} {
+		s.call(t, "explain", "--as", "web", "--cmd", cmd).want(t, exitOK, "it is refused before the policy is asked: ")
+	}
+}
+
 // A policy can be looked at where certificates and users are not to be had.
 func TestExplainNeedsThePolicyOnly(t *testing.T) {
 	s := newSite(t)
