@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -106,22 +104,12 @@ func (u *userCommand) replace(io stdio, usr *auth.User) error {
 	if how.Like != nil && how.Iterations != old.Record.Iterations() {
 		fmt.Fprintf(io.err, "SCRAM takes the new password only; both need --iterations %d\n", old.Record.Iterations())
 	}
-	usr.Secrets = u.rotate(usr.Secrets, s, time.Now())
+	now := time.Now()
+	if until := u.cutShort(usr.Secrets, now); until != "" {
+		fmt.Fprintf(io.err, "the older of the two passwords was kept %s and ends now: only two are good at a time\n", until)
+	}
+	usr.Secrets = u.rotate(usr.Secrets, s, now)
 	return nil
-}
-
-// rotate puts a new secret first and keeps the newest of the old ones for a
-// while, if that was asked for.
-func (u *userCommand) rotate(old []auth.StoredSecret, s auth.StoredSecret, now time.Time) []auth.StoredSecret {
-	secrets := []auth.StoredSecret{s}
-	if u.keep <= 0 || len(old) == 0 {
-		return secrets
-	}
-	kept, until := old[0], now.Add(u.keep).UTC().Truncate(time.Second)
-	if kept.NotAfter.IsZero() || kept.NotAfter.After(until) {
-		kept.NotAfter = until
-	}
-	return append(secrets, kept)
 }
 
 func newUserDisable(io stdio) *cobra.Command {
@@ -176,39 +164,6 @@ func stateOf(usr *auth.User) string {
 		return "disabled"
 	}
 	return "enabled"
-}
-
-// until is when a user's last secret ends, if it has one and it does.
-func until(usr *auth.User) string {
-	var last time.Time
-	for _, s := range usr.Secrets {
-		if s.NotAfter.IsZero() {
-			return "-"
-		}
-		if s.NotAfter.After(last) {
-			last = s.NotAfter
-		}
-	}
-	if last.IsZero() {
-		return "-"
-	}
-	return last.UTC().Format(time.RFC3339)
-}
-
-// scramOf are the hashes that a user can log in with by SCRAM whichever secret
-// the client has, strongest first.
-func scramOf(usr *auth.User) string {
-	var names []string
-	for _, h := range auth.Hashes() {
-		lacks := func(s auth.StoredSecret) bool { return !slices.Contains(s.Hashes(), h) }
-		if len(usr.Secrets) > 0 && !slices.ContainsFunc(usr.Secrets, lacks) {
-			names = append(names, string(h))
-		}
-	}
-	if len(names) == 0 {
-		return "-"
-	}
-	return strings.Join(names, ",")
 }
 
 func find(list []auth.User, name string) *auth.User {

@@ -91,28 +91,6 @@ func TestUserLife(t *testing.T) {
 	s.call(t, "user", "list").want(t, exitOK, "NAME  STATE    SECRETS  GOOD UNTIL", "ann   enabled  1        -")
 }
 
-func TestPasswdKeepForLeavesTwoSecrets(t *testing.T) {
-	s := emptySite(t)
-	s.callIn(t, firstPassword, "user", "add", "ann", fast).want(t, exitOK)
-	before := time.Now()
-	s.callIn(t, secondPassword, "user", "passwd", "ann", fast, "--keep-for", "1h").want(t, exitOK)
-	if !s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) {
-		t.Error("both passwords must log in")
-	}
-	ann, _ := s.users(t).Find("ann")
-	if len(ann.Secrets) != 2 || !ann.Secrets[0].NotAfter.IsZero() {
-		t.Fatalf("got %d secrets, the first until %v, want 2, the first for ever", len(ann.Secrets), ann.Secrets[0].NotAfter)
-	}
-	if end := ann.Secrets[1].NotAfter; end.Before(before.Add(59*time.Minute)) || end.After(before.Add(61*time.Minute)) {
-		t.Errorf("the old secret ends %v, want an hour from %v", end, before)
-	}
-	// A third password takes the place of the oldest.
-	s.callIn(t, "third", "user", "passwd", "ann", fast, "--keep-for", "1h").want(t, exitOK)
-	if s.logsIn(t, "ann", firstPassword) || !s.logsIn(t, "ann", secondPassword) || !s.logsIn(t, "ann", "third") {
-		t.Error("the second and third password must log in, and the first no more")
-	}
-}
-
 // hashesOf is what the records of a user's first secret are made with.
 func (s site) hashesOf(t *testing.T, name string) string {
 	t.Helper()
@@ -190,46 +168,6 @@ func TestPasswdWithoutKeepForTakesANewSalt(t *testing.T) {
 	if len(after.Secrets) != 1 || headOf(after.Secrets[0].Record) == headOf(before.Secrets[0].Record) ||
 		after.Secrets[0].Record.Iterations() != auth.DefaultIterations {
 		t.Errorf("got %v after %v", after.Secrets, before.Secrets)
-	}
-}
-
-// Of two secrets those hashes count that both have.
-func TestListShowsWhatEverySecretHas(t *testing.T) {
-	s := emptySite(t)
-	s.callIn(t, firstPassword, "user", "add", "ann", fast, "--scram", "SHA-512,SHA-1").want(t, exitOK)
-	s.call(t, "user", "list").want(t, exitOK, " SHA-512,SHA-256,SHA-1\n")
-	s.callIn(t, firstPassword, "user", "passwd", "ann", fast, "--scram", "SHA-512", "--keep-for=1h").want(t, exitOK)
-	s.call(t, "user", "list").want(t, exitOK, " SHA-512,SHA-256\n")
-}
-
-// Keeping a secret never makes it live longer than it did.
-func TestRotate(t *testing.T) {
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, tc := range []struct {
-		name string
-		keep time.Duration
-		old  []auth.StoredSecret
-		want []time.Time // the ends of the secrets
-	}{
-		{"nothing to keep", time.Hour, nil, []time.Time{{}}},
-		{"not asked for", 0, []auth.StoredSecret{{}}, []time.Time{{}}},
-		{"less than nothing", -time.Hour, []auth.StoredSecret{{}}, []time.Time{{}}},
-		{"kept", time.Hour, []auth.StoredSecret{{}}, []time.Time{{}, now.Add(time.Hour)}},
-		{"ends sooner", time.Hour, []auth.StoredSecret{{NotAfter: now.Add(time.Minute)}}, []time.Time{{}, now.Add(time.Minute)}},
-		{"ends later", time.Hour, []auth.StoredSecret{{NotAfter: now.Add(48 * time.Hour)}}, []time.Time{{}, now.Add(time.Hour)}},
-		{"newest of two", time.Hour, []auth.StoredSecret{{}, {NotAfter: now.Add(time.Second)}}, []time.Time{{}, now.Add(time.Hour)}},
-	} {
-		u := userCommand{keep: tc.keep}
-		got := u.rotate(tc.old, auth.StoredSecret{}, now)
-		if len(got) != len(tc.want) {
-			t.Errorf("%s: got %d secrets, want %d", tc.name, len(got), len(tc.want))
-			continue
-		}
-		for i := range got {
-			if !got[i].NotAfter.Equal(tc.want[i]) {
-				t.Errorf("%s: secret %d ends %v, want %v", tc.name, i, got[i].NotAfter, tc.want[i])
-			}
-		}
 	}
 }
 
@@ -340,37 +278,4 @@ func TestUserCommandsFindTheFile(t *testing.T) {
 	s.call(t, "user", "list").want(t, exitUsage, "has no logins.users; name the file with --users")
 	s.edit(t, "slabgate.yaml", "version: 1", "version: 3")
 	s.call(t, "user", "list").want(t, exitConfig, "error SG1020")
-}
-
-func TestUserListShowsNoHashes(t *testing.T) {
-	s := newSite(t)
-	s.write(t, "users.yaml", siteUsers+"  - {name: gone, disabled: true}\n")
-	o := s.call(t, "user", "list")
-	o.want(t, exitOK, "SCRAM\n", "gone  disabled  0        -           -\n", "web   enabled   1        -           SHA-256\n")
-	if strings.Contains(o.out, "SCRAM-") || strings.Contains(o.out, "766kesa") {
-		t.Errorf("a record shows:\n%s", o.out)
-	}
-}
-
-func TestUntilIsTheEndOfTheLastSecret(t *testing.T) {
-	early := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	late := time.Date(2031, 1, 1, 1, 0, 0, 0, time.FixedZone("", 3600))
-	for _, tc := range []struct {
-		ends []time.Time
-		want string
-	}{
-		{nil, "-"},
-		{[]time.Time{{}}, "-"},
-		{[]time.Time{early}, "2030-01-01T00:00:00Z"},
-		{[]time.Time{late, early}, "2031-01-01T00:00:00Z"},
-		{[]time.Time{early, {}}, "-"},
-	} {
-		var usr auth.User
-		for _, end := range tc.ends {
-			usr.Secrets = append(usr.Secrets, auth.StoredSecret{NotAfter: end})
-		}
-		if got := until(&usr); got != tc.want {
-			t.Errorf("%v: got %q, want %q", tc.ends, got, tc.want)
-		}
-	}
 }
