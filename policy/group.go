@@ -34,7 +34,7 @@ const (
 var groups = []group{
 	{"@read", protocol.CatRead, protocol.Reads, "read the value or metadata of named keys"},
 	{"@touch", protocol.CatTouch, readsAndWrites, "change the expiry of named keys"},
-	{"@vivify", protocol.CatVivify, readsAndWrites, "create a key while reading it, or renew one: flags of mg and ma"},
+	{"@vivify", protocol.CatVivify, readsAndWrites, "create a key while reading or counting it, or renew one: flags of mg and ma; incr and decr of the binary protocol"},
 	{"@store", protocol.CatStore, protocol.Writes, "write values"},
 	{"@delete", protocol.CatDelete, protocol.Writes, "remove named keys, or make them vanish by their expiry"},
 	{"@arith", protocol.CatArith, readsAndWrites, "add to or subtract from a stored number"},
