@@ -84,6 +84,13 @@ func (s *site) tunnel(t *testing.T, d *daemon, listener string) *relay {
 	return newRelay(t, func() (net.Conn, error) { return tls.Dial("tcp", addr, config) })
 }
 
+// tunnelAs is a tunnel that shows the client certificate of name.
+func (s *site) tunnelAs(t *testing.T, d *daemon, name string) *relay {
+	t.Helper()
+	addr, config := d.addr(t, "main"), s.tlsConfig(name)
+	return newRelay(t, func() (net.Conn, error) { return tls.Dial("tcp", addr, config) })
+}
+
 // dialTo connects to a plaintext listener, until the test ends.
 func (d *daemon) dialTo(t *testing.T, listener string) net.Conn {
 	t.Helper()
