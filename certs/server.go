@@ -43,8 +43,11 @@ func serverConfig(c Config, p pair, cas []*x509.Certificate, now func() time.Tim
 		// A resumed session would outlive the revocation of its certificate, and
 		// a full handshake is cheap for connections that live as long as ours.
 		SessionTicketsDisabled: true,
-		Renegotiation:          tls.RenegotiateNever,
-		VerifyConnection:       holder.verify,
+		// Small first records help who renders a page while it loads. Here a value
+		// is of no use before its end.
+		DynamicRecordSizingDisabled: true,
+		Renegotiation:               tls.RenegotiateNever,
+		VerifyConnection:            holder.verify,
 	}
 }
 

@@ -196,10 +196,19 @@ func (s *session) flush() error {
 // write sends b to the client, which has the write timeout to take it.
 func (s *session) write(b []byte) error {
 	s.conn.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
-	if _, err := s.conn.Write(b); err != nil {
+	if err := s.send(b); err != nil {
 		return s.broken(err, EndSlow)
 	}
 	return nil
+}
+
+// send writes b. Of what makes several records, all leave together.
+func (s *session) send(b []byte) error {
+	if s.wire != nil && len(b) > maxRecord {
+		return s.wire.together(s.conn, b)
+	}
+	_, err := s.conn.Write(b)
+	return err
 }
 
 // more reads from the client behind what is there. What was used of the buffer

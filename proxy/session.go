@@ -23,9 +23,10 @@ type session struct {
 	server   *Server
 	listener *Listener
 	started  time.Time
-	raw      net.Conn // as it was accepted
-	conn     net.Conn // inside TLS, if there is any
-	sniffed  bool     // the first byte has been looked at
+	raw      net.Conn     // as it was accepted
+	conn     net.Conn     // inside TLS, if there is any
+	wire     *meteredConn // below TLS; nil if there is none
+	sniffed  bool         // the first byte has been looked at
 	dialect  protocol.Dialect
 	inTurn   bool // it has put something into turns
 	turns    chan struct{}
