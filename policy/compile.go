@@ -141,6 +141,7 @@ func (c *compiler) identity(name string) *Identity {
 			id.allow = append(id.allow, r)
 		}
 	}
+	id.indexOwn()
 	return id
 }
 

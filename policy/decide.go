@@ -121,7 +121,11 @@ func (d *demand) refuse(why Reason, r *rule, key int) Decision {
 // denied returns the first deny rule that matches d on one of keys, and the
 // index of that key, or -1 if there are no keys.
 func (id *Identity) denied(d *demand, keys [][]byte) (*rule, int) {
-	for _, r := range id.deny {
+	rules := id.deny
+	if own := id.ownOf(d); own != nil {
+		rules = own.deny
+	}
+	for _, r := range rules {
 		if !r.names(d) {
 			continue
 		}
@@ -166,7 +170,11 @@ func (id *Identity) granted(d *demand, keys [][]byte) (*rule, int, Reason) {
 
 // naming returns the first allow rule that names d, whatever the key.
 func (id *Identity) naming(d *demand) *rule {
-	for _, r := range id.allow {
+	rules := id.allow
+	if own := id.ownOf(d); own != nil {
+		rules = own.allow
+	}
+	for _, r := range rules {
 		if r.names(d) {
 			return r
 		}
@@ -176,6 +184,9 @@ func (id *Identity) naming(d *demand) *rule {
 
 // covering returns the first allow rule that grants d on key.
 func (id *Identity) covering(d *demand, key []byte) *rule {
+	if own := id.ownOf(d); own != nil {
+		return own.covering(d, key)
+	}
 	for _, r := range id.allow {
 		if r.names(d) && r.covers(d, key) {
 			return r

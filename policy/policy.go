@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/protocol"
 )
 
 // Policy is a compiled [Document]. It never changes, so any number of
@@ -33,6 +34,7 @@ type Identity struct {
 	rules   []*rule // of its roles, then its own, as written
 	deny    []*rule // the same, by what they do
 	allow   []*rule
+	own     map[*protocol.Verb]*ownRules
 	entries []entry // its matches
 }
 
