@@ -54,6 +54,15 @@ func (p *Parser) Next(buf []byte) (*Request, int, error) {
 	return req, skipped + n, err
 }
 
+// Release lets go of the bytes that the last request points into, so that they do
+// not outlive their buffer. It must be between two requests.
+func (p *Parser) Release() {
+	clear(p.tok[:cap(p.tok)])
+	keys := p.req.Keys[:cap(p.req.Keys)]
+	clear(keys)
+	p.req = Request{Keys: keys[:0]}
+}
+
 // next parses the request at the start of buf, which is not empty.
 func (p *Parser) next(buf []byte) (*Request, int, error) {
 	if p.Dialect == Binary {

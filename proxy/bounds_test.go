@@ -178,11 +178,11 @@ func TestRepliesLeaveBetweenTurns(t *testing.T) {
 		t.Errorf("got %d replies, %v", n, err)
 	}
 	for _, s := range r.server.all() {
-		s.mu.Lock()
-		if n := cap(s.x.out); n > 4*flushSize {
-			t.Errorf("%d bytes are held for one client", n)
-		}
-		s.mu.Unlock()
+		s.onLoop(func() {
+			if n := cap(s.x.out); n > 4*flushSize {
+				t.Errorf("%d bytes are held for one client", n)
+			}
+		})
 		s.cutOff()
 	}
 }

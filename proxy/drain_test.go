@@ -19,10 +19,7 @@ func (r *rig) draining(t *testing.T, grace time.Duration) (done <-chan error) {
 	testkit.Eventually(t, "the drain to begin", func() bool {
 		sessions := r.server.all()
 		for _, s := range sessions {
-			s.mu.Lock()
-			ok := s.draining
-			s.mu.Unlock()
-			if !ok {
+			if !s.draining.Load() {
 				return false
 			}
 		}
@@ -91,9 +88,8 @@ func TestDrainWaitsForARequestThatHasBegun(t *testing.T) {
 			}
 			testkit.Eventually(t, "the request to begin", func() bool {
 				for _, s := range r.server.all() {
-					s.mu.Lock()
-					begun := !s.partial.IsZero()
-					s.mu.Unlock()
+					begun := false
+					s.onLoop(func() { begun = !s.partial.IsZero() })
 					return begun
 				}
 				return false
@@ -181,10 +177,11 @@ func TestLoginIsNotAwaitedWhileDraining(t *testing.T) {
 	defer there.Close()
 	defer here.Close()
 	s := &session{server: &Server{Limits: DefaultLimits()}, conn: here, started: time.Now()}
+	s.x = newExchange(&s.server.Limits, s)
 	s.drain()
 	for name, wait := range map[string]func() error{
 		"a login":   s.login,
-		"a request": func() error { return s.await(false) },
+		"a request": s.read,
 		"a client that nobody knows": func() error {
 			return s.turnAway(errors.New("nobody"))
 		},

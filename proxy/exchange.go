@@ -34,6 +34,7 @@ type exchange struct {
 	owed   []owed
 	local  []byte
 	out    []byte // for the client; the driver takes it
+	value  []byte // after it; nil if there is none
 	alone  protocol.Request
 	end    End  // set once the session has to end after what is owed
 	fresh  bool // what is there of the next request began in the last feed
@@ -246,4 +247,11 @@ func (x *exchange) reset() {
 	x.local = x.local[:0]
 	x.alone = protocol.Request{}
 	x.at = 0
+}
+
+// release lets go of the buffer that was fed, all of which has been taken. It is for
+// a client that is silent: the buffer is another's then.
+func (x *exchange) release() {
+	x.parser.Release()
+	clear(x.owed[:cap(x.owed)])
 }

@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,14 +18,12 @@ import (
 // in, in bytes.
 const maxBeforeLogin = 2 << 10
 
-// stranger is a client that a server takes without a listening socket.
+// stranger is a client that nobody knows yet.
 func (r *rig) stranger(t testing.TB) net.Conn {
 	t.Helper()
-	client, server := net.Pipe()
-	l := r.server.listeners[0]
-	l.slots <- struct{}{}
-	if !r.server.start(l, server) {
-		t.Fatal("the server takes no more clients")
+	client, err := net.Dial("unix", strings.TrimPrefix(r.addr, "unix:"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	client.SetDeadline(time.Now().Add(20 * time.Second))
 	return client
@@ -42,10 +43,11 @@ func holdStranger(c net.Conn, in []byte, piece int) (out []byte, err error) {
 			break // it has been ended
 		}
 	}
-	c.Close()
-	if err = <-read; err == io.ErrClosedPipe {
+	c.(*net.UnixConn).CloseWrite()
+	if err = <-read; errors.Is(err, syscall.ECONNRESET) { // it was ended with something unread
 		err = nil
 	}
+	c.Close()
 	return out, err
 }
 

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"net"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/slabgate/slabgate/auth"
-	"github.com/slabgate/slabgate/internal/buffers"
 )
 
 // maxHandshake bounds the bytes a client may send before its handshake is done:
@@ -31,17 +29,15 @@ func (s *session) handshake() error {
 	if config == nil {
 		return errors.New("proxy: listener has no certificate")
 	}
-	raw := &meteredConn{Conn: s.conn, cpu: s.server.handshakes}
-	raw.left.Store(maxHandshake)
-	c := tls.Server(raw, config)
+	s.wire.left.Store(maxHandshake)
+	c := tls.Server(s.wire, config)
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.Limits.HandshakeTimeout)
 	defer cancel()
 	if err := s.server.handshakes.hold(func() error { return c.HandshakeContext(ctx) }); err != nil {
 		s.server.Metrics.HandshakeFails.Add(1)
 		return err
 	}
-	raw.left.Store(-1)
-	s.wire = raw
+	s.wire.left.Store(-1)
 	if len(config.Certificates) > 0 {
 		s.leaf = config.Certificates[0].Leaf
 	}
@@ -111,80 +107,4 @@ func (t tokens) hold(f func() error) error {
 	t.acquire()
 	defer t.release()
 	return f()
-}
-
-// meteredConn is a client's connection below TLS. During the handshake, bytes
-// count against a budget, and waiting for them gives up the token that is held
-// for computing. Later it can hold back what is written, so that the records of a
-// large reply leave in one write.
-type meteredConn struct {
-	net.Conn
-	left atomic.Int64 // bytes still allowed; negative once the handshake is done
-	cpu  tokens
-	held []byte // what is held back; nil if nothing is to be
-}
-
-func (m *meteredConn) Read(b []byte) (int, error) {
-	left := m.left.Load()
-	if left < 0 {
-		return m.Conn.Read(b)
-	}
-	if left == 0 {
-		return 0, errHandshakeBytes
-	}
-	m.cpu.release()
-	defer m.cpu.acquire()
-	n, err := m.Conn.Read(b[:min(int64(len(b)), left)])
-	m.left.Store(left - int64(n))
-	return n, err
-}
-
-// Write gives the token up as well: a client that takes nothing makes it wait.
-func (m *meteredConn) Write(b []byte) (int, error) {
-	switch {
-	case m.held != nil:
-		return m.hold(b)
-	case m.left.Load() < 0:
-		return m.Conn.Write(b)
-	}
-	m.cpu.release()
-	defer m.cpu.acquire()
-	return m.Conn.Write(b)
-}
-
-// Sizes of what is held back, in bytes: TLS has records of up to 16 KiB and a
-// little, and a write of several is much cheaper than as many writes.
-const (
-	maxRecord = 16 << 10
-	maxHeld   = 128 << 10
-)
-
-// hold keeps b until there is enough for a write.
-func (m *meteredConn) hold(b []byte) (int, error) {
-	if len(m.held)+len(b) > cap(m.held) {
-		if err := m.letGo(); err != nil {
-			return 0, err
-		}
-	}
-	m.held = append(m.held, b...)
-	return len(b), nil
-}
-
-func (m *meteredConn) letGo() error {
-	_, err := m.Conn.Write(m.held)
-	m.held = m.held[:0]
-	return err
-}
-
-// together writes b to c, which is the TLS above, and sends the records that makes
-// in as few writes as can be.
-func (m *meteredConn) together(c net.Conn, b []byte) error {
-	m.held = buffers.Get(maxHeld)
-	_, err := c.Write(b)
-	if err == nil {
-		err = m.letGo()
-	}
-	buffers.Put(m.held)
-	m.held = nil
-	return err
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -232,13 +231,13 @@ func TestSessionEndsWithItsCertificate(t *testing.T) {
 
 // TestMeterStopsAtItsBudget reads through the meter of a handshake.
 func TestMeterStopsAtItsBudget(t *testing.T) {
-	here, there := net.Pipe()
+	here, there := pair(t)
 	defer here.Close()
 	go func() {
 		there.Write(make([]byte, 100))
 		there.Close()
 	}()
-	m := &meteredConn{Conn: here, cpu: make(tokens, 1)}
+	m := newWire(here, make(tokens, 1))
 	m.left.Store(10)
 	m.cpu.acquire()
 	read := 0

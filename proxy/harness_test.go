@@ -17,6 +17,7 @@ import (
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/upstream"
@@ -271,4 +272,52 @@ func (r *rig) ends(t testing.TB, want ...End) {
 			t.Errorf("sessions ended: %+d %q beyond %q", n, end, want)
 		}
 	}
+}
+
+// onLoop calls f on the session's loop and waits for it. A loop that has ended
+// calls nothing.
+func (s *session) onLoop(f func()) {
+	done := make(chan struct{})
+	if s.loop.Post(func() { f(); close(done) }) {
+		<-done
+	}
+}
+
+// idle is told of connections that nobody serves.
+type idle struct{ conn *poll.Conn }
+
+func (i idle) Ready(e poll.Event) { i.conn.Wake(e) }
+
+// pair returns two ends of a connection, the first on a loop.
+func pair(t *testing.T) (here *poll.Conn, there net.Conn) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(socketDir(t), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if there, err = net.Dial("unix", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here, err = poll.Take(c); err != nil {
+		t.Fatal(err)
+	}
+	loop, err := poll.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ran sync.WaitGroup
+	ran.Go(func() { loop.Run(func() poll.Outlook { return poll.Idle }) })
+	t.Cleanup(func() {
+		loop.Stop()
+		ran.Wait()
+	})
+	if err := loop.Watch(here, idle{here}); err != nil {
+		t.Fatal(err)
+	}
+	return here, there
 }

@@ -118,6 +118,9 @@ func (d *driver) turn() {
 			return
 		case stepFlush:
 			d.flush()
+		case stepValue:
+			d.flush()
+			d.out = append(d.out, d.x.value...)
 		case stepStream:
 			d.streamNext()
 		}

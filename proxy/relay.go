@@ -4,50 +4,71 @@ import (
 	"context"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/buffers"
 	"github.com/slabgate/slabgate/protocol"
 	"github.com/slabgate/slabgate/upstream"
 )
 
-// Sizes of a client's input buffer, in bytes. It starts small, since most
-// clients are idle most of the time, and doubles when a read fills it or a
-// request needs more.
+// Sizes of a client's input buffer, in bytes. It starts small, and grows when a
+// read fills it or a request needs more. A client that has sent nothing has none.
 const (
-	minInput = 4 << 10
-	maxInput = 64 << 10 // what it is cut back to between requests
+	minInput  = 4 << 10
+	maxInput  = 64 << 10 // what it is cut back to between requests
+	growInput = 4        // times what it was
 )
 
 // largeTurns is for how many turns a client that met a large value is served
 // call by call, each reply streamed to it, instead of in batches.
 const largeTurns = 64
 
-// relay serves a client whose identity is known until it leaves, errs or has to
-// go.
-func (s *session) relay() error {
-	for {
-		if err := s.renew(); err != nil {
+// begin starts a turn with what was read.
+func (s *session) begin() error {
+	if err := s.renew(); err != nil {
+		return err
+	}
+	s.turn = turn{snap: s.snap}
+	s.turn.used, s.turn.short = s.x.feed(s.in[s.r:s.w])
+	return nil
+}
+
+// conclude carries out the rest of a turn, and waits where it has to.
+func (s *session) conclude() (err error) {
+	defer s.recover(&err)
+	if err := s.flushRest(); err != nil {
+		return err
+	}
+	if s.turn.ended {
+		return s.ending()
+	}
+	if err := s.settleAll(); err != nil {
+		return err
+	}
+	if s.endTurn() {
+		if err := s.flush(); err != nil {
 			return err
-		}
-		s.fed, s.starved = s.snap, false
-		used, short := s.x.feed(s.in[s.r:s.w])
-		if err := s.turn(); err != nil {
-			return err
-		}
-		s.r += used
-		s.x.reset()
-		if short || s.x.end != "" || len(s.x.out) >= flushSize {
-			if err := s.flush(); err != nil {
-				return err
-			}
-		}
-		if s.x.end != "" {
-			return ended(s.x.end, nil)
-		}
-		if short {
-			if err := s.more(); err != nil {
-				return err
-			}
 		}
 	}
+	return s.ending()
+}
+
+// endTurn gives up what the turn needed. Its replies are to be written, unless
+// there is more to answer at once.
+func (s *session) endTurn() (flush bool) {
+	s.turn.ended = true
+	s.r += s.turn.used
+	s.x.reset()
+	if s.turn.short {
+		s.compact()
+	}
+	return s.turn.short || s.x.end != "" || len(s.x.out) >= flushSize || s.wire.gathered()
+}
+
+// ending ends the session if its client has been told so, or has said so.
+func (s *session) ending() error {
+	if s.x.end != "" {
+		return ended(s.x.end, nil)
+	}
+	return nil
 }
 
 // renew takes the snapshot and the clock for the next turn. After a reload the
@@ -71,19 +92,18 @@ func (s *session) renew() error {
 	return nil
 }
 
-// turn carries out what was fed and leaves every reply to it in out, or with the
-// client.
-func (s *session) turn() error {
-	if s.large == 0 {
-		s.lane.Do(s.x.batch)
-	}
-	s.large = max(0, s.large-1)
+// settleAll leaves every reply to the turn in out, or with the client.
+func (s *session) settleAll() error {
 	for {
 		switch s.x.settle() {
 		case stepDone:
 			return s.alone()
 		case stepFlush:
 			if err := s.flush(); err != nil {
+				return err
+			}
+		case stepValue:
+			if err := s.flushValue(); err != nil {
 				return err
 			}
 		case stepStream:
@@ -103,7 +123,7 @@ func (s *session) stillPermits(req func() *protocol.Request) (bool, error) {
 			return false, err
 		}
 	}
-	return s.snap == s.fed || s.x.stillPermits(req()), nil
+	return s.snap == s.turn.snap || s.x.stillPermits(req()), nil
 }
 
 // streamNext carries out the next call of the reply that is being settled.
@@ -119,7 +139,7 @@ func (s *session) streamNext() error {
 		return nil
 	}
 	size, err := s.stream(o, &call.Command, &call.Reply)
-	if size > upstream.BulkValue {
+	if size > upstream.SoftValues {
 		s.large = largeTurns
 	}
 	x.reply.call++
@@ -131,9 +151,9 @@ func (s *session) streamNext() error {
 func (s *session) stream(o *owed, c *protocol.Command, first *protocol.Reply) (int, error) {
 	st := &stream{x: s.x, owed: o, command: c, first: first, flush: s.flush}
 	if c.FetchesValue() {
-		leave, ok := s.server.shares.enter(s.x.identity.Name, !s.starved)
+		leave, ok := s.server.shares.enter(s.x.identity.Name, !s.turn.starved)
 		if !ok {
-			s.starved = true // a turn waits once
+			s.turn.starved = true // a turn waits once
 			return 0, st.end(st.Head(&protocol.Reply{Status: protocol.StatusBusy}))
 		}
 		defer leave()
@@ -193,6 +213,14 @@ func (s *session) flush() error {
 	return err
 }
 
+// flushValue writes out, and the value after it.
+func (s *session) flushValue() error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	return s.write(s.x.value)
+}
+
 // write sends b to the client, which has the write timeout to take it.
 func (s *session) write(b []byte) error {
 	s.conn.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
@@ -204,42 +232,43 @@ func (s *session) write(b []byte) error {
 
 // send writes b. Of what makes several records, all leave together.
 func (s *session) send(b []byte) error {
-	if s.wire != nil && len(b) > maxRecord {
+	if s.facts.TLS && len(b) > maxRecord {
 		return s.wire.together(s.conn, b)
 	}
 	_, err := s.conn.Write(b)
 	return err
 }
 
-// more reads from the client behind what is there. What was used of the buffer
-// is given up first.
-func (s *session) more() error {
-	pending := copy(s.in, s.in[s.r:s.w])
-	s.r, s.w = 0, pending
-	s.resize()
-	if err := s.await(pending > 0 || s.x.parser.Owes()); err != nil {
-		return err
+// flushRest writes what the client had no room for.
+func (s *session) flushRest() error {
+	if len(s.rest) == 0 {
+		return nil
 	}
-	n, err := s.conn.Read(s.in[s.w:])
-	s.w += n
-	if n > 0 {
-		return s.sniff()
+	s.sock.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
+	_, err := s.sock.Write(s.rest)
+	s.rest = nil
+	if err != nil {
+		return s.broken(err, EndSlow)
 	}
-	return s.readError(err)
+	return nil
 }
 
-// resize makes room for more bytes, or gives back what is not needed.
-func (s *session) resize() {
+// compact gives up what was used of the input buffer, and makes room for more
+// bytes, or gives back what is not needed.
+func (s *session) compact() {
+	s.w = copy(s.in, s.in[s.r:s.w])
+	s.r = 0
 	size := len(s.in)
 	switch {
 	case s.w == size:
-		size *= 2
+		size *= growInput
 	case s.w == 0 && size > maxInput:
 		size = minInput
 	default:
 		return
 	}
-	in := make([]byte, size)
+	in := buffers.Get(size)[:size]
 	copy(in, s.in[:s.w])
+	buffers.Put(s.in)
 	s.in = in
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/upstream"
 )
@@ -39,6 +40,10 @@ type Server struct {
 	listeners []*Listener
 	draining  bool
 	wg        sync.WaitGroup // accept loops and sessions
+
+	loops   []*loop
+	next    atomic.Uint32  // loop of the next client
+	running sync.WaitGroup // loops
 }
 
 var errStopped = errors.New("proxy: server was stopped")
@@ -98,14 +103,49 @@ func (s *Server) Serve(listeners []*Listener) error {
 	s.stop = make(chan struct{})
 	s.sessions = make(map[*session]struct{})
 	s.listeners = listeners
+	if err := s.startLoops(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
 	for _, l := range listeners {
 		s.wg.Add(1)
 		go s.acceptLoop(l)
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
+	s.endLoops()
 	return nil
 }
+
+// startLoops starts a loop for each lane there is to be.
+func (s *Server) startLoops() error {
+	for range s.Pool.Shared() {
+		l, err := newLoop(s.Pool)
+		if err != nil {
+			s.endLoops()
+			return err
+		}
+		s.loops = append(s.loops, l)
+		s.running.Go(func() {
+			if err := l.serve(); err != nil {
+				s.Log.Error("loop failed", zap.Error(err))
+			}
+		})
+	}
+	return nil
+}
+
+// endLoops waits until no loop runs.
+func (s *Server) endLoops() {
+	for _, l := range s.loops {
+		l.end()
+	}
+	s.running.Wait()
+}
+
+// apart runs f on a goroutine of its own. It belongs to a session, which is waited
+// for.
+func (s *Server) apart(f func()) { go f() }
 
 // acceptLoop takes the clients of one listener.
 func (s *Server) acceptLoop(l *Listener) {
@@ -123,26 +163,46 @@ func (s *Server) acceptLoop(l *Listener) {
 	}
 }
 
-// start gives a client a session and a goroutine, if it may have one.
+// start gives a client a session and a loop, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, raw: c, conn: c, started: time.Now()}
+	n := &session{server: s, listener: l, started: time.Now()}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	var ok bool
 	if n.turns, ok = l.admission.enter(n.facts.Addr, &s.Limits); !ok {
 		s.Metrics.Refused.Add(1)
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
+	if err := s.enter(n, c); err != nil {
 		l.admission.leave(n.facts.Addr)
 		return false
 	}
+	s.Metrics.Sessions.Add(1)
+	s.apart(func() { s.open(n) })
+	return true
+}
+
+// enter puts a session among those of its loop and the server's.
+func (s *Server) enter(n *session, c net.Conn) (err error) {
+	if n.sock, err = poll.Take(c); err != nil {
+		return err
+	}
+	n.wire = newWire(n.sock, s.handshakes)
+	n.conn = n.wire
+	n.loop = s.loops[s.next.Add(1)%uint32(len(s.loops))]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		err = errStopped
+	} else {
+		err = n.loop.Watch(n.sock, n)
+	}
+	if err != nil {
+		n.sock.Close()
+		return err
+	}
 	s.sessions[n] = struct{}{}
 	s.wg.Add(1)
-	s.Metrics.Sessions.Add(1)
-	go s.serveSession(n)
-	return true
+	return nil
 }
 
 // addrOf is a client's address; invalid for a unix socket.
@@ -153,10 +213,19 @@ func addrOf(c net.Conn) netip.Addr {
 	return netip.Addr{}
 }
 
-// serveSession is a session's goroutine.
-func (s *Server) serveSession(n *session) {
+// open finds out who a client is, and gives it to its loop.
+func (s *Server) open(n *session) {
+	if err := n.open(); err != nil {
+		s.finish(n, err)
+		return
+	}
+	n.resume()
+}
+
+// finish ends a session that no loop has any more.
+func (s *Server) finish(n *session, err error) {
 	defer s.wg.Done()
-	err := n.run()
+	n.alarm.stop()
 	n.close(endOf(err))
 	s.mu.Lock()
 	delete(s.sessions, n)

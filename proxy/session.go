@@ -7,26 +7,30 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
-	"github.com/slabgate/slabgate/upstream"
 )
 
-// session is one client. Its goroutine owns everything but what mu guards.
+// session is one client. It is served on its loop, and by a goroutine of its own
+// whenever it has to wait for something else than bytes: one of the two has it,
+// and owns everything but what mu guards.
 type session struct {
 	server   *Server
 	listener *Listener
+	loop     *loop
 	started  time.Time
-	raw      net.Conn     // as it was accepted
-	conn     net.Conn     // inside TLS, if there is any
-	wire     *meteredConn // below TLS; nil if there is none
-	sniffed  bool         // the first byte has been looked at
+	sock     *poll.Conn
+	wire     *wire    // above that
+	conn     net.Conn // inside TLS, if there is any; else wire
+	sniffed  bool     // the first byte has been looked at
 	dialect  protocol.Dialect
 	inTurn   bool // it has put something into turns
 	turns    chan struct{}
@@ -35,24 +39,36 @@ type session struct {
 	leaf     *x509.Certificate   // what slabgate showed
 	source   auth.Source
 	snap     *Snapshot // the client is known by
-	fed      *Snapshot // the turn was decided by
 	x        *exchange
-	lane     upstream.Lane
-	large    int  // turns for which every reply is streamed
-	starved  bool // this turn has waited for a lease in vain
+	large    int // turns for which every reply is streamed
 	sasl     saslLogin
 
 	in   []byte // in[r:w] is read from the client and not used
 	r, w int
+	rest []byte // what the client has had no room for yet
+
+	phase phase // the loop's
+	turn  turn
 
 	partial time.Time // when the request that is being read began; zero if none is
+	alarm   alarm
 	counts  counts
 	denials denials
 
-	mu       sync.Mutex
-	known    bool // facts are complete: a reload may look at them
-	draining bool // the session ends as soon as nothing is owed
-	revoked  bool
+	draining atomic.Bool // the session ends as soon as nothing is owed
+	revoked  atomic.Bool
+
+	mu    sync.Mutex
+	known bool // facts are complete: a reload may look at them
+}
+
+// turn is what a session knows of the turn under way.
+type turn struct {
+	snap    *Snapshot // it was decided by
+	used    int       // bytes of in
+	short   bool      // it ended for want of more
+	ended   bool      // every reply to it is in out, or has left
+	starved bool      // it has waited for a lease in vain
 }
 
 // counts are what the session's one log line says.
@@ -60,8 +76,8 @@ type counts struct {
 	requests, malformed, denied, wouldDeny, upstreamFailed int64
 }
 
-// run is the session's whole life after accept. It returns why it ended.
-func (s *session) run() (err error) {
+// open finds out who the client is.
+func (s *session) open() (err error) {
 	defer s.recover(&err)
 	defer s.sasl.leave()
 	if err := s.awaitTurn(); err != nil {
@@ -71,11 +87,7 @@ func (s *session) run() (err error) {
 		return ended(EndHandshake, err)
 	}
 	s.in = make([]byte, minInput)
-	if err := s.authenticate(); err != nil {
-		return err
-	}
-	s.lane = s.server.Pool.Lane()
-	return s.relay()
+	return s.authenticate()
 }
 
 // recover turns a panic into the end of this one session. In a right program it
@@ -130,18 +142,6 @@ func (s *session) admitted() {
 	s.listener.admission.leave(s.facts.Addr)
 }
 
-// await sets how long the next read may take. Once the session is draining and
-// nothing is owed, there is no next read.
-func (s *session) await(inRequest bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining && !inRequest {
-		return ended(EndDrain, nil)
-	}
-	s.conn.SetReadDeadline(s.deadline(inRequest))
-	return nil
-}
-
 // deadline is when a read gives up. The zero time is never.
 func (s *session) deadline(inRequest bool) (at time.Time) {
 	now := time.Now()
@@ -152,7 +152,7 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 			at = now.Add(s.server.Limits.IdleTimeout)
 		}
 	case s.partial.IsZero() || s.x.fresh:
-		s.partial = now
+		s.partial, s.x.fresh = now, false
 		fallthrough
 	default:
 		at = s.partial.Add(s.server.Limits.RequestTimeout)
@@ -177,12 +177,10 @@ func (s *session) readError(err error) error {
 // broken tells why the client's connection is of no more use: late if it is
 // because its deadline has passed, unless somebody else has ended the session.
 func (s *session) broken(err error, late End) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	switch {
-	case s.revoked:
+	case s.revoked.Load():
 		return ended(EndRevoked, err)
-	case s.draining:
+	case s.draining.Load():
 		return ended(EndDrain, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ended(late, err)
@@ -191,14 +189,13 @@ func (s *session) broken(err error, late End) error {
 }
 
 // drain lets the session end at its next reply boundary. One that waits for a
-// request is woken.
+// request, or for a login, is woken.
 func (s *session) drain() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.draining = true
-	if s.partial.IsZero() {
-		s.conn.SetReadDeadline(time.Unix(1, 0))
-	}
+	s.draining.Store(true)
+	s.conn.SetReadDeadline(time.Unix(1, 0))
+	s.mu.Unlock()
+	s.loop.post(s)
 }
 
 // recheck ends the session if snap knows its client no more.
@@ -209,8 +206,8 @@ func (s *session) recheck(snap *Snapshot) {
 		return
 	}
 	if _, err := s.identifyAnew(snap); err != nil {
-		s.revoked = true
-		s.raw.Close()
+		s.revoked.Store(true)
+		s.sock.Abort()
 	}
 }
 
@@ -252,7 +249,7 @@ func (s *session) expired() bool {
 
 // cutOff ends the session from outside, whatever it is doing. It closes below
 // TLS, whose own farewell could wait for the client.
-func (s *session) cutOff() { s.raw.Close() }
+func (s *session) cutOff() { s.sock.Abort() }
 
 // Bounds of what is still read from a client whose session has ended: as long
 // as bytes are unread, closing would make the kernel throw away the last reply.
@@ -265,7 +262,7 @@ const (
 // go gets the chance to read it.
 func (s *session) close(end End) {
 	if end == EndSlow {
-		s.raw.Close() // TLS would have its farewell wait for the client once more
+		s.sock.Abort() // TLS would have its farewell wait for the client once more
 	}
 	defer s.conn.Close()
 	if w, ok := s.conn.(interface{ CloseWrite() error }); !ok || !lingers[end] || w.CloseWrite() != nil {

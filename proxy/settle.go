@@ -12,11 +12,16 @@ const (
 	stepDone   step = iota // nothing: every reply is in out
 	stepFlush              // out is long enough to be written now
 	stepStream             // the reply's next call must be carried out alone
+	stepValue              // out is to be written, and value after it
 )
 
 // flushSize is how much of a reply is gathered before it is written, in bytes:
 // four full TLS records.
 const flushSize = 64 << 10
+
+// directValue is the size of a value, in bytes, from which on it is not copied into
+// out: it is written from where it is.
+const directValue = 16 << 10
 
 // settle renders replies in order until the turn's last, or until it needs the
 // driver to do something first.
@@ -44,17 +49,35 @@ func (x *exchange) settleOne(o *owed) step {
 		if x.mustStream(x.reply.call) {
 			return stepStream
 		}
-		c := &x.batch.Calls[x.reply.call]
-		if x.head(o, &c.Command, &c.Reply) {
-			x.out = append(x.out, x.batch.Value(x.reply.call)...)
-			x.out = o.form.AppendValueEnd(x.out)
+		if x.settleCall(o) {
+			return stepValue
 		}
-		x.reply.call++
 		if len(x.out) >= flushSize {
 			return stepFlush
 		}
 	}
 	return stepDone
+}
+
+// settleCall renders the reply to the next call. A large value is left to the
+// driver, and its end rendered when that has written it.
+func (x *exchange) settleCall(o *owed) (value bool) {
+	c := &x.batch.Calls[x.reply.call]
+	switch {
+	case x.value != nil:
+		x.value = nil
+		x.out = o.form.AppendValueEnd(x.out)
+	case x.head(o, &c.Command, &c.Reply):
+		v := x.batch.Value(x.reply.call)
+		if len(v) >= directValue {
+			x.value = v
+			return true
+		}
+		x.out = append(x.out, v...)
+		x.out = o.form.AppendValueEnd(x.out)
+	}
+	x.reply.call++
+	return false
 }
 
 // mustStream reports whether a call has to be carried out alone: it has not been

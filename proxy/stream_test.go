@@ -159,17 +159,17 @@ func TestInputBufferGrowsAndShrinks(t *testing.T) {
 	for _, c := range []struct{ w, want int }{
 		{0, minInput},
 		{minInput - 1, minInput},
-		{minInput, 2 * minInput},
-		{2 * minInput, 4 * minInput},
+		{minInput, 4 * minInput},
+		{4*minInput - 1, 4 * minInput},
 		{0, 4 * minInput}, // not worth giving back
-		{4 * minInput, 8 * minInput},
-		{8 * minInput, 16 * minInput},
-		{16 * minInput, 32 * minInput},
-		{1, 32 * minInput},
+		{4 * minInput, 16 * minInput},
+		{16 * minInput, 64 * minInput},
+		{1, 64 * minInput},
 		{0, minInput},
 	} {
 		s.w = c.w
-		s.resize()
+		s.r = 0
+		s.compact()
 		if len(s.in) != c.want {
 			t.Errorf("%d bytes are read: got a buffer of %d, want %d", c.w, len(s.in), c.want)
 		}

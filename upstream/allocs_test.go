@@ -14,7 +14,8 @@ func TestWarmPath(t *testing.T) {
 	testkit.VerifyNoLeaks(t)
 	m := testkit.StartMemcached(t)
 	r := startRig(t, m.Addr(), nil)
-	b, lane := NewBatch(), r.Lane()
+	b, lane, served := NewBatch(), r.Lane(), make(waiter, 1)
+	add := func() { lane.Add(b, served) }
 	get, incr := cmd("get", "k"), delta("incr", "n", 1)
 	set := store("set", "k", oracle("k"))
 	r.put("n", []byte("1"))
@@ -25,7 +26,8 @@ func TestWarmPath(t *testing.T) {
 			b.Add(get)
 			b.Add(incr)
 		}
-		lane.Do(b)
+		lane.loop.Post(add)
+		<-served
 	})
 	if got >= 1 {
 		t.Errorf("%v allocations for 12 commands, want none", got)

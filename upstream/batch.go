@@ -1,6 +1,11 @@
 package upstream
 
-import "github.com/slabgate/slabgate/protocol"
+import (
+	"slices"
+
+	"github.com/slabgate/slabgate/internal/buffers"
+	"github.com/slabgate/slabgate/protocol"
+)
 
 // Bounds of what a batch may hold, in bytes unless they say otherwise.
 const (
@@ -8,8 +13,10 @@ const (
 	// towards memcached. A larger one goes alone, on a leased connection.
 	BulkValue = 64 << 10
 
-	softValues = 256 << 10 // reply values kept without a reason
-	hardValues = 4 << 20   // reply values kept because they can't be asked for again
+	// SoftValues is how much of a batch's values is kept if those that do not fit
+	// may be asked for again, alone.
+	SoftValues = 256 << 10
+	hardValues = 4 << 20 // reply values kept because they can't be asked for again
 
 	// What an emptied batch keeps: every client has one, most of them idle.
 	spareValues = 64 << 10
@@ -34,22 +41,17 @@ type Batch struct {
 	sent      int    // calls composed or passed over; between rounds each has its reply
 	overSoft  bool   // a value was dropped that may be asked for again
 	overHard  bool   // a value was dropped that may not
-	leads     bool   // its owner leads the lane, and need not be woken
-	wake      chan signal
+	owner     Owner
+}
+
+// Owner is whoever waits for a batch. Served is called once for each time it was
+// added to a lane: each call has a reply, and the batch is the owner's again.
+type Owner interface {
+	Served()
 }
 
 // NewBatch returns an empty batch.
-func NewBatch() *Batch {
-	return &Batch{lastWrite: -1, wake: make(chan signal, 1)}
-}
-
-// signal tells the owner of a waiting batch what to do.
-type signal uint8
-
-const (
-	finished signal = iota // every call has its reply
-	lead                   // the lane is yours
-)
+func NewBatch() *Batch { return &Batch{lastWrite: -1} }
 
 // Reset empties the batch for new commands.
 func (b *Batch) Reset() {
@@ -60,13 +62,16 @@ func (b *Batch) Reset() {
 	}
 	b.values = b.values[:0]
 	if cap(b.values) > spareValues {
+		buffers.Put(b.values)
 		b.values = nil
 	}
 	b.sent, b.lastWrite = 0, -1
+	b.owner = nil
 	b.overSoft, b.overHard = false, false
 }
 
-// Add appends a command. Its slices must stay as they are until Do returns.
+// Add appends a command. Its slices must stay as they are until the batch is
+// served.
 func (b *Batch) Add(c protocol.Command) {
 	if changes(&c) {
 		b.lastWrite = len(b.Calls)
@@ -99,15 +104,30 @@ func (b *Batch) Repeatable(i int) bool { return i > b.lastWrite }
 func (b *Batch) room(i, size int) ([]byte, bool) {
 	limit, over := hardValues, &b.overHard
 	if b.Repeatable(i) {
-		limit, over = softValues, &b.overSoft
+		limit, over = SoftValues, &b.overSoft
 	}
 	start := len(b.values)
 	if start+size > limit {
 		*over = true
 		return nil, false
 	}
-	b.values = append(b.values, make([]byte, size)...)
+	b.grow(start + size)
 	return b.values[start:], true
+}
+
+// grow makes values so long. What is there of others' is written over before it
+// can be read: a value counts once it is whole.
+func (b *Batch) grow(size int) {
+	switch {
+	case size <= cap(b.values):
+	case size <= spareValues:
+		b.values = slices.Grow(b.values, size-len(b.values))
+	default:
+		values := append(buffers.Get(size), b.values...)
+		buffers.Put(b.values)
+		b.values = values
+	}
+	b.values = b.values[:size]
 }
 
 // keep says that the room made last holds the value of the i-th reply.
@@ -128,12 +148,5 @@ func (b *Batch) passOver() bool {
 func (b *Batch) fail(s protocol.Status) {
 	for ; b.sent < len(b.Calls); b.sent++ {
 		b.Calls[b.sent].Reply = protocol.Reply{Status: s}
-	}
-}
-
-// wakeUp tells the batch's owner that it is done.
-func (b *Batch) wakeUp() {
-	if !b.leads {
-		b.wake <- finished
 	}
 }

@@ -35,13 +35,15 @@ func BenchmarkLane(b *testing.B) {
 
 // benchmark is one client. It takes what it does from left.
 func (r *rig) benchmark(b *testing.B, size int, left *atomic.Int64) {
-	batch, lane, get := NewBatch(), r.Lane(), cmd("get", "k")
+	batch, lane, get, served := NewBatch(), r.Lane(), cmd("get", "k"), make(waiter, 1)
+	add := func() { lane.Add(batch, served) }
 	for left.Add(-int64(size)) > -int64(size) {
 		batch.Reset()
 		for range size {
 			batch.Add(get)
 		}
-		lane.Do(batch)
+		lane.loop.Post(add)
+		<-served
 		if s := batch.Calls[0].Reply.Status; s != protocol.StatusValue {
 			b.Errorf("status %d", s)
 			return

@@ -30,7 +30,7 @@ type client struct {
 	t    *testing.T
 	r    *rig
 	name string
-	lane Lane
+	lane *liveLane
 	rng  *rand.Rand
 
 	key  string // in use; a new one is begun once a write's fate is unknown

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/protocol"
@@ -19,10 +18,6 @@ const (
 	readSize  = 64 << 10
 	writeSize = 64 << 10
 )
-
-// idleCheck is how long a connection must have been unused before it is worth a
-// system call to see whether memcached has closed it or said something.
-const idleCheck = 2 * time.Millisecond
 
 var (
 	errUnsolicited = errors.New("upstream: bytes or an end came while nothing was owed")
@@ -41,23 +36,26 @@ type Info struct {
 // conn is one connection to memcached. One goroutine at a time uses it.
 type conn struct {
 	net.Conn
-	info    Info
-	seq     uint64 // of the last opaque; starts at random, so that none is ever guessed or met again
-	rbuf    []byte
-	r, w    int // rbuf[r:w] is read and not used
-	wbuf    []byte
-	lastUse time.Time
-	slots   chan struct{} // whose slot it takes while it is leased
+	info  Info
+	seq   uint64 // of the last opaque; starts at random, so that none is ever guessed or met again
+	rbuf  []byte
+	r, w  int // rbuf[r:w] is read and not used
+	wbuf  []byte
+	slots chan struct{} // whose slot it takes while it is leased
+}
+
+// room moves what is not used to the front and returns the rest of rbuf.
+func (c *conn) room() []byte {
+	if c.r > 0 {
+		c.w = copy(c.rbuf, c.rbuf[c.r:c.w])
+		c.r = 0
+	}
+	return c.rbuf[c.w:]
 }
 
 // fill reads more bytes behind those that are there.
 func (c *conn) fill() error {
-	if c.r > 0 {
-		copy(c.rbuf, c.rbuf[c.r:c.w])
-		c.w -= c.r
-		c.r = 0
-	}
-	n, err := c.Read(c.rbuf[c.w:])
+	n, err := c.Read(c.room())
 	c.w += n
 	if n > 0 {
 		return nil
@@ -68,11 +66,16 @@ func (c *conn) fill() error {
 // send writes what was composed into wbuf, whole.
 func (c *conn) send() error {
 	_, err := c.Write(c.wbuf)
+	c.sent()
+	return err
+}
+
+// sent empties wbuf for the next write.
+func (c *conn) sent() {
 	if cap(c.wbuf) > 2*writeSize {
 		c.wbuf = make([]byte, 0, writeSize)
 	}
 	c.wbuf = c.wbuf[:0]
-	return err
 }
 
 // takes reports whether memcached can be asked for what cmd asks.
@@ -90,18 +93,10 @@ func (c *conn) compose(cmd *protocol.Command) uint64 {
 }
 
 // head reads the line of the reply to cmd. The value, if any, is still to be
-// read with value or chunks.
+// read with chunks.
 func (c *conn) head(cmd *protocol.Command, opaque uint64, r *protocol.Reply) error {
 	for {
-		n, err := c.parse(cmd, opaque, r)
-		if err == nil && r.Size > c.info.MaxItem {
-			return errSize
-		}
-		if err == nil {
-			c.r += n
-			return nil
-		}
-		if err != protocol.ErrShort {
+		if err := c.parse(cmd, opaque, r); err != protocol.ErrShort {
 			return err
 		}
 		if err := c.fill(); err != nil {
@@ -110,11 +105,22 @@ func (c *conn) head(cmd *protocol.Command, opaque uint64, r *protocol.Reply) err
 	}
 }
 
-func (c *conn) parse(cmd *protocol.Command, opaque uint64, r *protocol.Reply) (int, error) {
+// parse takes the line of the reply to cmd, if all of it is there.
+func (c *conn) parse(cmd *protocol.Command, opaque uint64, r *protocol.Reply) (err error) {
+	n := 0
 	if c.info.Meta {
-		return protocol.ParseMeta(c.rbuf[c.r:c.w], cmd, opaque, r)
+		n, err = protocol.ParseMeta(c.rbuf[c.r:c.w], cmd, opaque, r)
+	} else {
+		n, err = protocol.ParseClassic(c.rbuf[c.r:c.w], cmd, opaque, r)
 	}
-	return protocol.ParseClassic(c.rbuf[c.r:c.w], cmd, opaque, r)
+	switch {
+	case err != nil:
+		return err
+	case r.Size > c.info.MaxItem:
+		return errSize
+	}
+	c.r += n
+	return nil
 }
 
 // proves reports whether r shows by itself which command it answers. In the
@@ -129,18 +135,6 @@ func (c *conn) prove() error {
 		return err
 	}
 	return c.expect(protocol.MN)
-}
-
-// value reads the value that r announced, all of it into dst, and its end.
-func (c *conn) value(dst []byte, r *protocol.Reply) error {
-	n := copy(dst, c.rbuf[c.r:c.w])
-	c.r += n
-	if n < len(dst) {
-		if _, err := io.ReadFull(c, dst[n:]); err != nil {
-			return err
-		}
-	}
-	return c.expect(r.Trailer)
 }
 
 // chunks hands the value that r announced to sink, piece by piece, and reads its
@@ -164,26 +158,26 @@ func (c *conn) chunks(r *protocol.Reply, sink func([]byte) error) error {
 
 // expect reads what must come now.
 func (c *conn) expect(text string) error {
-	for c.w-c.r < len(text) {
+	for {
+		if err := c.skip(text); err != protocol.ErrShort {
+			return err
+		}
 		if err := c.fill(); err != nil {
 			return err
 		}
 	}
-	if string(c.rbuf[c.r:c.r+len(text)]) != text {
+}
+
+// skip takes what must come now, if all of it is there.
+func (c *conn) skip(text string) error {
+	switch {
+	case c.w-c.r < len(text):
+		return protocol.ErrShort
+	case string(c.rbuf[c.r:c.r+len(text)]) != text:
 		return errExpected
 	}
 	c.r += len(text)
 	return nil
-}
-
-// fit reports why the connection is no longer fit to be used, or nil: all that
-// came on it was asked for, and it is open. Where an opaque proves replies, a
-// connection that was in use just now is not looked at again.
-func (c *conn) fit(now time.Time) error {
-	if c.info.Meta && now.Sub(c.lastUse) < idleCheck {
-		return c.drained()
-	}
-	return errors.Join(c.drained(), c.quiet())
 }
 
 // drained reports an error if bytes were read that nobody asked for.

@@ -96,15 +96,29 @@ func (g *gate) succeeded(probe bool) (first bool) {
 // dial makes a connection that has proven to speak with a memcached of a
 // dialect that the configuration takes.
 func (p *Pool) dial() (*conn, error) {
+	probe, err := p.mayDial()
+	if err != nil {
+		return nil, err
+	}
+	return p.dialAs(probe)
+}
+
+// mayDial reports whether the caller may dial now, which it then must, and whether
+// it is the one that does after a failure.
+func (p *Pool) mayDial() (probe bool, err error) {
 	if p.isClosed() {
-		return nil, errClosed
+		return false, errClosed
 	}
-	now := time.Now()
-	probe, ok := p.gate.enter(now)
+	probe, ok := p.gate.enter(time.Now())
 	if !ok {
-		return nil, errBackingOff
+		return false, errBackingOff
 	}
-	c, err := p.connect(now)
+	return probe, nil
+}
+
+// dialAs makes the connection that mayDial allowed.
+func (p *Pool) dialAs(probe bool) (*conn, error) {
+	c, err := p.connect(time.Now())
 	if err != nil {
 		p.metrics.DialFails.Add(1)
 		if p.gate.failed(time.Now(), probe) {
@@ -132,7 +146,7 @@ func (p *Pool) connect(now time.Time) (*conn, error) {
 		return nil, fmt.Errorf("upstream: %w", err)
 	}
 	c := &conn{
-		Conn: nc, seq: rand.Uint64(), lastUse: now,
+		Conn: nc, seq: rand.Uint64(),
 		rbuf: make([]byte, readSize), wbuf: make([]byte, 0, writeSize),
 	}
 	nc.SetDeadline(now.Add(p.cfg.ConnectTimeout))

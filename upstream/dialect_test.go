@@ -313,7 +313,7 @@ func TestClassicIsAlone(t *testing.T) {
 					b.Add(store("set", key, fmt.Appendf(nil, "%d.%d", g, n)))
 					b.Add(cmd("get", key))
 				}
-				Lane{r.lanes[0]}.Do(b)
+				r.lanes[0].Do(b)
 				for i := 1; i < 8; i += 2 {
 					if got, want := string(b.Value(i)), fmt.Sprintf("%d.%d", g, n); got != want {
 						t.Errorf("client %d, turn %d: status %d, value %q", g, n, b.Calls[i].Reply.Status, got)

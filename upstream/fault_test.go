@@ -34,6 +34,7 @@ const (
 	errorAt  = 2 // the call that is answered with an error line
 	missAt   = 3 // the call that finds nothing
 	kept     = metrics.BurnCount
+	over     = kept + 1 // the round is right, and the connection ends behind it
 )
 
 // from: the reply itself is lost, and all after it.
@@ -90,7 +91,7 @@ var faults = []struct {
 	{"replies change places", true, testkit.SwapWithNext, fromUnlessLast(metrics.BurnProof, metrics.BurnTimeout)},
 	{"connection ends before the command", false, testkit.CloseBefore, from(metrics.BurnEOF)},
 	{"connection ends before the reply", false, func() testkit.Fault { return testkit.CloseMidReply(0) }, from(metrics.BurnEOF)},
-	{"connection ends after the reply", false, func() testkit.Fault { return testkit.CloseMidReply(1 << 20) }, after(metrics.BurnEOF, kept)},
+	{"connection ends after the reply", false, func() testkit.Fault { return testkit.CloseMidReply(1 << 20) }, after(metrics.BurnEOF, over)},
 	{"no reply ever", true, testkit.Stall, from(metrics.BurnTimeout)},
 	{"reply is late", true, func() testkit.Fault { return testkit.DelayReply(1500 * time.Millisecond) }, from(metrics.BurnTimeout)},
 	{"reply has no opaque", false, func() testkit.Fault { return testkit.Rewrite(withoutOpaque) }, unlessMiss(metrics.BurnProof)},
@@ -234,12 +235,18 @@ func faultAt(t *testing.T, fake *testkit.Fake, r *rig, at int, fault testkit.Fau
 	wantOracle(t, a)
 	wantOracle(t, b)
 	var burnt burns
-	if want.cause != kept {
+	switch want.cause {
+	case kept:
+	case over:
+		burnt[metrics.BurnIdle]++
+	default:
 		burnt[want.cause]++
 	}
+	// An end that comes after the last reply is seen when it comes.
+	testkit.Eventually(t, "the burns", func() bool { return r.burns() == burnt })
 	r.wantBurns(burnt)
 
-	time.Sleep(2 * idleCheck) // an end that came after the last reply is seen
+	time.Sleep(settleTime) // an end that came after the last reply is seen
 	a, b, right = eight()
 	r.together(a, b)
 	if got := statuses(a, b); !slices.Equal(got, right) {

@@ -135,18 +135,18 @@ func TestBackOff(t *testing.T) {
 	r.do(cmd("get", "k"))
 	fake.OnRequest(func(int, []byte) testkit.Fault { return testkit.Stall() })
 	fake.CloseConns()
-	time.Sleep(2 * idleCheck)
+	time.Sleep(settleTime)
 	if got := r.do(cmd("get", "k")).Calls[0].Reply.Status; got != protocol.StatusDown {
 		t.Fatalf("status %d, want down", got)
 	}
 	l := r.lanes[0]
 	var wg sync.WaitGroup
 	testkit.Eventually(t, "a probe", func() bool {
-		wg.Go(func() { Lane{l}.Do(batchOf(cmd("get", "k"))) })
+		wg.Go(func() { l.Do(batchOf(cmd("get", "k"))) })
 		time.Sleep(5 * time.Millisecond)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.refuses
+		refuses := false
+		l.on(func() { refuses = l.refuses })
+		return refuses
 	})
 	failed, received := r.m.DialFails.Load(), len(fake.Received())
 	for n := range 1000 {

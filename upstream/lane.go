@@ -3,17 +3,18 @@ package upstream
 import (
 	"errors"
 	"os"
-	"runtime"
-	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/protocol"
 )
 
 // Bounds of one round, so that no client waits long for others. The bytes it
 // sends are bounded by writeSize: what memcached's socket takes without having
-// to read our replies first, else both would wait.
+// to read our replies first.
 const (
 	roundCalls   = 1024      // calls, if every value memcached takes is small
 	roundReplies = 256 << 20 // bytes of replies at worst, if that leaves
@@ -22,25 +23,36 @@ const (
 	paceBytes    = 1 << 20   // bytes of replies that earn memcached the request timeout anew
 )
 
+// directRead is how much of a value must be to come, in bytes, to be worth a read
+// of its own.
+const directRead = 8 << 10
+
 // errAbandoned burns a connection that its user left in the middle of something.
 var errAbandoned = errors.New("upstream: connection was left in use")
 
-// lane is one shared connection and the batches that wait for it.
-type lane struct {
+// Lane is one shared connection and the batches that wait for it. It belongs to a
+// loop: everything happens on its goroutine, and nothing waits. One round is under
+// way at a time, in one write; what is added meanwhile is the next.
+type Lane struct {
 	pool *Pool
+	loop *poll.Loop
 
-	mu      sync.Mutex
-	queue   []*Batch // with calls that are not sent yet, in order of arrival
-	led     bool     // some goroutine leads
-	refuses bool     // the leader tries a memcached that was down: nobody else waits for that
-	closed  bool
+	queue    []*Batch // with calls that are not sent yet, in order of arrival
+	done     []*Batch // their owners are still to be told
+	dialling bool
+	refuses  bool // it tries a memcached that was down: nobody else waits for that
+	closed   bool
 
-	// The rest belongs to the leader.
-	conn   *conn
+	conn   *conn      // nil if there is none
+	sock   *poll.Conn // the same
+	unsent []byte     // of the round
 	flight []inFlight
-	shared bool // the last round served more than one client
-	size   int  // bytes of a reply's value, as they have been lately: it rises at once and falls slowly
-	proven int  // calls of flight whose reply, up to its value, is proven to be theirs
+	reader reader
+	size   int // bytes of a reply's value, as they have been lately: it rises at once and falls slowly
+
+	deadline time.Time // of the round under way
+	timer    *time.Timer
+	timed    bool // the timer runs, maybe for an earlier round
 }
 
 // inFlight is a call that was sent in this round.
@@ -50,120 +62,175 @@ type inFlight struct {
 	opaque uint64
 }
 
-// do carries b's calls to memcached and returns when each has its reply, or
-// will never have one.
-func (l *lane) do(b *Batch) {
-	if !l.join(b) {
-		return
-	}
-	sound := false
-	b.leads = true
-	defer func() {
-		if !sound { // a panic: whoever leads next must find the lane in order
-			l.giveUp(errAbandoned)
-			l.release()
-			l.failQueued()
-		}
-		b.leads = false
-		l.handOver()
-	}()
-	for b.sent < len(b.Calls) {
-		l.round()
-	}
-	sound = true
+// NewLane returns a lane of a loop. It connects when there is something to send.
+func (p *Pool) NewLane(loop *poll.Loop) *Lane {
+	l := &Lane{pool: p, loop: loop}
+	l.timer = time.AfterFunc(time.Hour, func() { l.loop.Post(l.checkTime) })
+	l.timer.Stop()
+	return l
 }
 
-// join queues b and waits until it is done, or leads the lane, which it reports.
-func (l *lane) join(b *Batch) (leads bool) {
-	l.mu.Lock()
+// Add queues b, whose calls must have values of at most [BulkValue] bytes. It
+// reports whether there is something to wait for: if not, each call has a reply
+// already, and the owner is not told.
+func (l *Lane) Add(b *Batch, owner Owner) (waits bool) {
 	if l.closed || l.refuses {
-		l.mu.Unlock()
 		b.fail(protocol.StatusDown)
 		return false
 	}
+	b.owner = owner
 	l.queue = append(l.queue, b)
-	leads = !l.led
-	l.led = true
-	l.mu.Unlock()
-	return leads || <-b.wake == lead
+	return true
 }
 
-// handOver makes the batch that waits longest the leader, or nobody.
-func (l *lane) handOver() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.queue) > 0 {
-		l.queue[0].wake <- lead
-		return
+// Turn sends what was added, unless a round is under way. The loop calls it after
+// all that was ready.
+func (l *Lane) Turn() poll.Outlook {
+	defer l.guard()
+	if len(l.flight) == 0 && len(l.queue) > 0 && !l.dialling {
+		l.advance()
 	}
-	l.led = false
-	if l.closed {
-		l.hangUp()
+	switch {
+	case len(l.flight) > 0:
+		return poll.Soon
+	case len(l.queue) > 0 && !l.dialling:
+		return poll.Now
+	}
+	return poll.Idle
+}
+
+// advance sends what was added, or dials for it.
+func (l *Lane) advance() {
+	if l.conn == nil {
+		l.dial()
+	} else {
+		l.round()
+	}
+	l.deliver()
+}
+
+// guard keeps a panic from the loop. In a right program it finds none.
+func (l *Lane) guard() {
+	if r := recover(); r != nil {
+		l.pool.metrics.Panics.Add(1)
+		l.pool.log.Error("lane failed", zap.Any("panic", r), zap.Stack("stack"))
+		l.giveUp(errAbandoned)
+		l.failQueued()
+		l.deliver()
 	}
 }
 
-// round sends what is queued in one write and reads the replies to it.
-func (l *lane) round() {
-	if err := l.connect(); err != nil {
+// deliver tells the owners of the batches that are done. They may add new ones.
+func (l *Lane) deliver() {
+	for i := 0; i < len(l.done); i++ {
+		l.done[i].owner.Served()
+	}
+	clear(l.done) // keeps no client's memory alive
+	l.done = l.done[:0]
+}
+
+// dial makes a connection, which somebody else waits for.
+func (l *Lane) dial() {
+	again := l.pool.gate.shut()
+	probe, err := l.pool.mayDial()
+	if err != nil {
 		l.failQueued()
 		return
 	}
-	if l.shared {
-		runtime.Gosched() // those it served may have more to send: they join
+	l.dialling, l.refuses = true, again
+	l.pool.dials.Go(func() {
+		c, err := l.pool.dialAs(probe)
+		var sock *poll.Conn
+		if err == nil {
+			c.SetDeadline(time.Time{})
+			if sock, err = poll.Take(c.Conn); err == nil {
+				c.Conn = sock
+			}
+		}
+		if !l.loop.Post(func() { l.dialled(c, sock, err) }) && err == nil {
+			c.Close()
+		}
+	})
+}
+
+// dialled takes the connection that was made, if one was.
+func (l *Lane) dialled(c *conn, sock *poll.Conn, err error) {
+	defer l.guard()
+	l.dialling, l.refuses = false, false
+	if err == nil && l.closed {
+		c.Close()
+		return
+	}
+	if err == nil {
+		l.conn, l.sock = c, sock
+		err = l.loop.Watch(sock, l)
+	}
+	if err != nil {
+		l.giveUp(err)
+		l.failQueued()
+	}
+	l.deliver()
+}
+
+// round composes what is queued and sends it in one write. Where no opaque proves
+// a reply, memcached must have said nothing since the last one.
+func (l *Lane) round() {
+	if !l.conn.info.Meta {
+		l.sock.Look()
+		if err := l.receive(); err != poll.ErrAgain {
+			l.giveUp(err)
+			return
+		}
 	}
 	l.take()
 	if len(l.flight) == 0 {
 		return
 	}
-	err := l.exchange()
-	if err != nil {
-		l.giveUp(err)
-	}
-	l.release()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		l.failQueued() // they have waited as long as those that were sent
+	l.extend()
+	if err := l.send(); err != nil {
+		l.failRound(err)
 	}
 }
 
-// connect makes sure that there is a connection that is fit to be used.
-func (l *lane) connect() (err error) {
-	if l.conn != nil {
-		if err = l.conn.fit(time.Now()); err == nil {
-			return nil
-		}
-		l.giveUp(err)
+// extend gives memcached the request timeout from now on.
+func (l *Lane) extend() {
+	l.deadline = time.Now().Add(l.pool.cfg.RequestTimeout)
+	if !l.timed {
+		l.timed = true
+		l.timer.Reset(l.pool.cfg.RequestTimeout)
 	}
-	l.refuse(l.pool.gate.shut())
-	defer l.refuse(false)
-	l.conn, err = l.pool.dial()
-	return err
 }
 
-func (l *lane) refuse(yes bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refuses = yes
+// checkTime ends a round that is late. The timer is not set anew for each: it
+// looks at the one that is under way when it goes off.
+func (l *Lane) checkTime() {
+	defer l.guard()
+	l.timed = false
+	if len(l.flight) == 0 {
+		return
+	}
+	if left := time.Until(l.deadline); left > 0 {
+		l.timed = true
+		l.timer.Reset(left)
+		return
+	}
+	l.failRound(os.ErrDeadlineExceeded)
+	l.deliver()
 }
 
 // take composes queued calls until the round is full.
-func (l *lane) take() {
-	l.proven = 0
-	limit := l.limit()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	taken := 0
-	defer func() {
-		left := copy(l.queue, l.queue[taken:])
-		clear(l.queue[left:]) // keeps no client's memory alive
-		l.queue = l.queue[:left]
-	}()
+func (l *Lane) take() {
+	limit, taken := l.limit(), 0
 	for taken < len(l.queue) && l.compose(l.queue[taken], limit) {
 		taken++
 	}
+	left := copy(l.queue, l.queue[taken:])
+	clear(l.queue[left:]) // keeps no client's memory alive
+	l.queue = l.queue[:left]
 }
 
 // limit is how many calls a round may have.
-func (l *lane) limit() int {
+func (l *Lane) limit() int {
 	if !l.conn.info.Meta {
 		return 1 // without an opaque, only being alone proves a reply
 	}
@@ -172,11 +239,11 @@ func (l *lane) limit() int {
 
 // compose composes calls of b until the round is full, and reports whether it
 // is not: no call of b is left. A batch of which nothing is sent is done.
-func (l *lane) compose(b *Batch, limit int) bool {
+func (l *Lane) compose(b *Batch, limit int) bool {
 	before := len(l.flight)
 	for ; b.sent < len(b.Calls); b.sent++ {
 		call := &b.Calls[b.sent]
-		if status := l.unsent(b); status != protocol.StatusNone {
+		if status := l.unfit(b); status != protocol.StatusNone {
 			call.Reply = protocol.Reply{Status: status}
 			continue
 		}
@@ -186,13 +253,13 @@ func (l *lane) compose(b *Batch, limit int) bool {
 		l.flight = append(l.flight, inFlight{b, b.sent, l.conn.compose(&call.Command)})
 	}
 	if len(l.flight) == before {
-		b.wakeUp()
+		l.done = append(l.done, b)
 	}
 	return true
 }
 
-// unsent returns the status of b's next call if it is not to be sent.
-func (l *lane) unsent(b *Batch) protocol.Status {
+// unfit returns the status of b's next call if it is not to be sent.
+func (l *Lane) unfit(b *Batch) protocol.Status {
 	switch {
 	case b.passOver():
 		return protocol.StatusDropped
@@ -204,96 +271,130 @@ func (l *lane) unsent(b *Batch) protocol.Status {
 
 // full reports whether cmd can't go into the round any more: it no longer fits
 // into the round's one write, or would have to be the first.
-func (l *lane) full(cmd *protocol.Command) bool {
+func (l *Lane) full(cmd *protocol.Command) bool {
 	used := len(l.conn.wbuf)
 	return used > 0 && (cmd.GoesFirst() || used+len(cmd.Key)+len(cmd.Value)+256 > writeSize)
 }
 
-// exchange sends what was composed and reads the replies into the batches. An
-// error line carries no proof of its own: the reply after it proves it as well.
-func (l *lane) exchange() error {
-	c := l.conn
-	now := time.Now()
-	c.SetDeadline(now.Add(l.pool.cfg.RequestTimeout))
-	if err := c.send(); err != nil {
-		return err
-	}
-	read, paced := 0, 0
-	for i := range l.flight {
-		proof, err := l.reply(&l.flight[i])
-		if err != nil {
-			return err
-		}
-		if proof {
-			l.proven = i + 1
-		}
-		f := &l.flight[i]
-		if read += f.batch.Calls[f.call].Reply.Size; read-paced > paceBytes {
-			paced = read
-			c.SetDeadline(time.Now().Add(l.pool.cfg.RequestTimeout))
-		}
-	}
-	if n := len(l.flight); n > 0 {
-		l.size = max(read/n, l.size-l.size/8)
-	}
-	if l.proven < len(l.flight) {
-		if err := c.prove(); err != nil {
-			return err
-		}
-		l.proven = len(l.flight)
-	}
-	c.lastUse = now
-	return c.drained()
+// send writes what was composed, and has the loop tell when the rest can be.
+func (l *Lane) send() error {
+	l.unsent = l.conn.wbuf
+	return l.push()
 }
 
-// reply reads the reply to one call into its batch, and reports whether it
-// proves that it, and every one before it, is what it seems.
-func (l *lane) reply(f *inFlight) (proof bool, err error) {
-	call := &f.batch.Calls[f.call]
-	if err := l.conn.head(&call.Command, f.opaque, &call.Reply); err != nil {
-		return false, err
+func (l *Lane) push() error {
+	n, err := l.sock.TryWrite(l.unsent)
+	l.unsent = l.unsent[n:]
+	switch err {
+	case nil:
+		l.conn.sent()
+		l.unsent = nil
+		return nil
+	case poll.ErrAgain:
+		return l.sock.WantRoom(true)
 	}
-	if call.Reply.Status != protocol.StatusValue {
-		return l.conn.proves(&call.Reply), nil
-	}
-	return true, l.value(f.batch, f.call)
+	return err
 }
 
-// value reads the value of the i-th reply of b, if b has room for it.
-func (l *lane) value(b *Batch, i int) error {
-	r := &b.Calls[i].Reply
-	dst, ok := b.room(i, r.Size)
-	if !ok {
-		err := l.conn.chunks(r, discard)
-		r.Status = protocol.StatusDropped
+// Ready goes on with the round when memcached has said something, or has room.
+func (l *Lane) Ready(e poll.Event) {
+	defer l.guard()
+	if l.conn == nil {
+		return
+	}
+	l.sock.Wake(e)
+	if err := l.proceed(e); err != nil && err != poll.ErrAgain {
+		l.failRound(err)
+	}
+	l.deliver()
+}
+
+func (l *Lane) proceed(e poll.Event) error {
+	if e.Write && len(l.unsent) > 0 {
+		if err := l.push(); err != nil {
+			return err
+		}
+		if len(l.unsent) == 0 {
+			if err := l.sock.WantRoom(false); err != nil {
+				return err
+			}
+		}
+	}
+	return l.receive()
+}
+
+// receive reads what there is. It ends with an error, or [poll.ErrAgain].
+func (l *Lane) receive() error {
+	for {
+		err := l.fill()
+		switch {
+		case len(l.flight) == 0 && err != poll.ErrAgain:
+			return errors.Join(errUnsolicited, err)
+		case err != nil:
+			return err
+		}
+		if err := l.settle(); err != nil {
+			return err
+		}
+	}
+}
+
+// fill reads what there is: straight to where it belongs, if that is a value of
+// which much is to come.
+func (l *Lane) fill() error {
+	if dst := l.reader.rest(); len(dst) >= directRead && l.conn.r == l.conn.w {
+		n, err := l.sock.TryRead(dst)
+		l.reader.came(n)
 		return err
 	}
-	if err := l.conn.value(dst, r); err != nil {
+	n, err := l.sock.TryRead(l.conn.room())
+	l.conn.w += n
+	return err
+}
+
+// settle takes the replies that are there, and ends the round after the last.
+func (l *Lane) settle() error {
+	if err := l.read(); err == protocol.ErrShort {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	b.keep(i, r.Size)
+	if err := l.conn.drained(); err != nil {
+		return err
+	}
+	l.size = max(l.reader.bytes/len(l.flight), l.size-l.size/8)
+	l.release()
 	return nil
 }
 
-func discard([]byte) error { return nil }
+// failRound burns the connection. If memcached was late, whoever waits has waited
+// as long as those that were sent.
+func (l *Lane) failRound(err error) {
+	l.giveUp(err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.failQueued()
+	}
+}
 
-// giveUp burns the connection and fails the calls whose reply is not proven.
-func (l *lane) giveUp(err error) {
+// giveUp burns the connection, fails the calls whose reply is not proven, and
+// ends the round.
+func (l *Lane) giveUp(err error) {
 	if l.conn != nil {
 		l.pool.burn(l.conn, err)
-		l.conn = nil
+		l.conn, l.sock, l.unsent = nil, nil, nil
 	}
 	for _, f := range l.flight[l.trusted(err):] {
 		call := &f.batch.Calls[f.call]
 		call.Reply = protocol.Reply{Status: protocol.StatusLost}
 		call.start, call.end = 0, 0
 	}
+	l.release()
 }
 
 // trusted is how many replies hold after err. If memcached said what it should
 // not have said, the value before that may have taken bytes of it, or lack some.
-func (l *lane) trusted(err error) int {
-	n := l.proven
+func (l *Lane) trusted(err error) int {
+	n := l.reader.proven
 	if cause := burnOf(err); n == 0 || cause != metrics.BurnProof && cause != metrics.BurnIdle {
 		return n
 	}
@@ -303,48 +404,41 @@ func (l *lane) trusted(err error) int {
 	return n
 }
 
-// release wakes the batches that are done, all but the leader's own, which
-// nobody waits for, and forgets the round.
-func (l *lane) release() {
-	l.shared = len(l.flight) > 0 && l.flight[0].batch != l.flight[len(l.flight)-1].batch
+// release forgets the round. Batches of which nothing is left to send are done.
+func (l *Lane) release() {
 	for i := range l.flight {
 		b := l.flight[i].batch
 		last := i+1 == len(l.flight) || l.flight[i+1].batch != b
 		if last && b.sent == len(b.Calls) {
-			b.wakeUp()
+			l.done = append(l.done, b)
 		}
 	}
 	clear(l.flight)
-	l.flight, l.proven = l.flight[:0], 0
+	l.flight = l.flight[:0]
+	l.reader = reader{}
 }
 
 // failQueued fails everything that waits. None of it was sent but what has its
 // reply.
-func (l *lane) failQueued() {
-	l.mu.Lock()
-	failed := l.queue
-	l.queue = nil
-	l.mu.Unlock()
-	for _, b := range failed {
+func (l *Lane) failQueued() {
+	for _, b := range l.queue {
 		b.fail(protocol.StatusDown)
-		b.wakeUp()
 	}
+	l.done = append(l.done, l.queue...)
+	clear(l.queue)
+	l.queue = l.queue[:0]
 }
 
-// close ends the lane: what is under way is carried out, what comes is refused.
-func (l *lane) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// Close ends the lane. Calls under way get no reply, and what comes is refused.
+func (l *Lane) Close() {
+	defer l.guard()
 	l.closed = true
-	if !l.led {
-		l.hangUp()
-	}
-}
-
-// hangUp closes the connection of a lane that nobody leads.
-func (l *lane) hangUp() {
+	l.timer.Stop()
 	if l.conn != nil {
 		l.conn.Close()
-		l.conn = nil
+		l.conn, l.sock, l.unsent = nil, nil, nil
 	}
+	l.giveUp(errClosed)
+	l.failQueued()
+	l.deliver()
 }

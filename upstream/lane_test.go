@@ -133,9 +133,8 @@ func TestIdleConnection(t *testing.T) {
 				r.do(store("set", "k", []byte("v")))
 				tt.happen(fake)
 				// The deadline of the last command passes, which is nobody's fault.
-				c := r.lanes[0].conn
-				c.lastUse = time.Time{}
-				c.SetDeadline(time.Unix(1, 0))
+				r.lanes[0].on(func() { r.lanes[0].deadline = time.Unix(1, 0) })
+				r.lanes[0].on(r.lanes[0].checkTime)
 				b := r.do(store("add", "k", []byte("w")), cmd("get", "k"))
 				want := []protocol.Status{protocol.StatusNotStored, protocol.StatusValue}
 				if got := statuses(b); !slices.Equal(got, want) || string(b.Value(1)) != "v" {
@@ -155,9 +154,14 @@ func TestStrayErrorLine(t *testing.T) {
 	c := cmd("incr", "n")
 	c.Delta = 1
 	r.do(c)
-	fake.Say(nonNumeric + "\r\n")
-	r.lanes[0].conn.lastUse = time.Now().Add(time.Hour)
-	if got := r.do(c).Calls[0].Reply.Status; got != protocol.StatusLost {
+	b := batchOf(c)
+	w := make(waiter, 1)
+	r.lanes[0].on(func() { // the loop does not look again before it sends
+		fake.Say(nonNumeric + "\r\n")
+		r.lanes[0].Add(b, w)
+	})
+	within(t, "the round", func() { <-w })
+	if got := b.Calls[0].Reply.Status; got != protocol.StatusLost {
 		t.Errorf("status %d, want lost", got)
 	}
 	r.wantBurns(burns{metrics.BurnProof: 1})
@@ -179,14 +183,12 @@ func (r *rig) queueDuring(fake *testkit.Fake, fault testkit.Fault, first *Batch,
 		return f
 	})
 	var wg sync.WaitGroup
-	wg.Go(func() { Lane{l}.Do(first) })
+	wg.Go(func() { l.Do(first) })
 	testkit.Eventually(r.t, "the first batch to be sent", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.led && len(l.queue) == 0
+		return l.flying() > 0 && l.queued() == 0
 	})
 	for _, b := range others {
-		wg.Go(func() { Lane{l}.Do(b) })
+		wg.Go(func() { l.Do(b) })
 	}
 	within(r.t, "a queue", wg.Wait)
 	fake.OnRequest(nil)
@@ -228,18 +230,18 @@ func TestQueueBehindFault(t *testing.T) {
 	}
 }
 
-// wantIdle fails the test if a lane is led, or holds on to a batch.
+// wantIdle fails the test if a lane is busy, or holds on to a batch.
 func (r *rig) wantIdle() {
 	r.t.Helper()
 	for i, l := range r.lanes {
-		l.mu.Lock()
-		queue := l.queue[:cap(l.queue)]
-		held := slices.IndexFunc(queue, func(b *Batch) bool { return b != nil })
-		if l.led || l.refuses || len(l.queue) != 0 || len(l.flight) != 0 || held >= 0 {
-			r.t.Errorf("lane %d: led %v, refuses %v, %d queued, %d in flight, a batch held at %d",
-				i, l.led, l.refuses, len(l.queue), len(l.flight), held)
-		}
-		l.mu.Unlock()
+		l.on(func() {
+			held := slices.ContainsFunc(l.queue[:cap(l.queue)], func(b *Batch) bool { return b != nil }) ||
+				slices.ContainsFunc(l.done[:cap(l.done)], func(b *Batch) bool { return b != nil })
+			if l.dialling || l.refuses || len(l.queue) != 0 || len(l.flight) != 0 || held {
+				r.t.Errorf("lane %d: dialling %v, refuses %v, %d queued, %d in flight, a batch held %v",
+					i, l.dialling, l.refuses, len(l.queue), len(l.flight), held)
+			}
+		})
 	}
 }
 
@@ -310,7 +312,7 @@ func TestOpaques(t *testing.T) {
 		}
 		r.stream(cmd("get", "k"), &sink{})
 		fake.CloseConns()
-		time.Sleep(2 * idleCheck)
+		time.Sleep(settleTime)
 	}
 	seen := map[string]bool{}
 	for _, req := range fake.Requests() {
@@ -346,41 +348,32 @@ func TestLargeStores(t *testing.T) {
 	}
 }
 
-// TestPanic checks that a lane serves others after its leader panicked.
+// TestPanic checks that a lane serves others after something panicked in it.
 func TestPanic(t *testing.T) {
 	_, r := startFake(t, testkit.FakeOptions{}, nil)
 	r.put("a0", oracle("a0"))
 	bad := batchOf(cmd("get", "a0"))
 	bad.Calls = append(bad.Calls, Call{}) // it has no verb
 	good := batchOf(cmd("get", "a0"))
-	l := r.lanes[0]
-	l.led = true
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic")
-			}
-		}()
-		l.do(bad)
-	})
-	testkit.Eventually(t, "the bad batch to be queued", func() bool { return l.queued() == 1 })
-	wg.Go(func() { l.do(good) })
-	testkit.Eventually(t, "the good batch to be queued", func() bool { return l.queued() == 2 })
-	l.handOver()
-	within(t, "a lane whose leader panicked", wg.Wait)
-	if got := good.Calls[0].Reply.Status; got != protocol.StatusDown {
-		t.Errorf("status of what was queued: %d, want down", got)
+	r.do(cmd("get", "a0")) // the lane is connected
+	r.together(bad, good)
+	for i, got := range statuses(bad, good) {
+		if got != protocol.StatusLost && got != protocol.StatusDown {
+			t.Errorf("call %d: status %d, want that it failed", i, got)
+		}
 	}
 	r.wantIdle()
 	r.wantBurns(burns{metrics.BurnProof: 1})
+	if n := r.m.Panics.Load(); n != 1 {
+		t.Errorf("%d panics are counted, want 1", n)
+	}
 	if b := r.do(cmd("get", "a0")); !bytes.Equal(b.Value(0), oracle("a0")) {
 		t.Errorf("afterwards: statuses %v", statuses(b))
 	}
 }
 
-// TestClose checks that Close lets what is under way end, and that nothing is
-// served or dialled after it.
+// TestClose checks that what is under way on a lane that is closed gets no reply,
+// that what is leased may end, and that nothing is served or dialled afterwards.
 func TestClose(t *testing.T) {
 	fake, r := startFake(t, testkit.FakeOptions{}, nil)
 	r.put("a0", oracle("a0"))
@@ -389,34 +382,25 @@ func TestClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := r.lanes[0]
 	first, queued, late := batchOf(cmd("get", "a0")), batchOf(cmd("get", "a0")), batchOf(cmd("get", "a0"))
-	fake.OnRequest(func(int, []byte) testkit.Fault {
-		for deadline := time.Now().Add(hang); r.lanes[0].queued() == 0 && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
+	fake.OnRequest(func(int, []byte) testkit.Fault { return testkit.Stall() })
+	waitFirst := l.add(first)
+	testkit.Eventually(t, "the first batch to be sent", func() bool { return l.flying() > 0 })
+	waitQueued := l.add(queued)
+	l.on(func() {
+		l.Close()
+		if l.Add(late, nil) {
+			t.Error("a closed lane takes a batch")
 		}
-		r.Close()
-		Lane{r.lanes[0]}.Do(late)
-		fake.OnRequest(nil)
-		return testkit.Fault{}
 	})
-	var wg sync.WaitGroup
-	wg.Go(func() { Lane{r.lanes[0]}.Do(first) })
-	testkit.Eventually(t, "the first batch to be sent", func() bool {
-		l := r.lanes[0]
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return l.led && len(l.queue) == 0
-	})
-	wg.Go(func() { Lane{r.lanes[0]}.Do(queued) })
-	within(t, "Close", wg.Wait)
-	for i, b := range []*Batch{first, queued} {
-		if !bytes.Equal(b.Value(0), oracle("a0")) {
-			t.Errorf("batch %d: status %d", i, b.Calls[0].Reply.Status)
-		}
+	within(t, "the batches", func() { waitFirst(); waitQueued() })
+	want := []protocol.Status{protocol.StatusLost, protocol.StatusDown, protocol.StatusDown}
+	if got := statuses(first, queued, late); !slices.Equal(got, want) {
+		t.Errorf("statuses %v, want %v", got, want)
 	}
-	if got := late.Calls[0].Reply.Status; got != protocol.StatusDown {
-		t.Errorf("what came after Close: status %d, want down", got)
-	}
+	r.wantIdle()
+	r.end()
 	r.giveBack(leased, nil)
 	testkit.Eventually(t, "every connection to be closed", func() bool { return fake.Conns() == 0 })
 
@@ -430,9 +414,39 @@ func TestClose(t *testing.T) {
 	if err := r.Check(t.Context()); err == nil {
 		t.Error("Check after Close: no error")
 	}
-	r.Close()
+	r.end()
 	if got := r.m.Dials.Load() - dials; got != 0 {
 		t.Errorf("%d dials after Close", got)
 	}
 	r.wantFree()
+}
+
+// TestCloseWhileDialling checks that a connection that is made for a lane which
+// has been closed meanwhile, or whose loop has ended, is closed.
+func TestCloseWhileDialling(t *testing.T) {
+	for _, stop := range []bool{false, true} {
+		fake, r := startFake(t, testkit.FakeOptions{}, nil)
+		hold := make(chan struct{})
+		fake.OnRequest(func(int, []byte) testkit.Fault {
+			<-hold
+			return testkit.Fault{}
+		})
+		l, b := r.lanes[0], batchOf(cmd("get", "k"))
+		wait := l.add(b)
+		testkit.Eventually(t, "the dial", func() bool { return fake.Conns() == 1 })
+		if stop {
+			l.end()
+		} else {
+			l.on(l.Close)
+		}
+		close(hold)
+		within(t, "the batch", wait)
+		if got := b.Calls[0].Reply.Status; got != protocol.StatusDown {
+			t.Errorf("status %d, want down", got)
+		}
+		testkit.Eventually(t, "the connection to be closed", func() bool { return fake.Conns() == 0 })
+		r.wantIdle()
+		fake.OnRequest(nil)
+		r.end()
+	}
 }

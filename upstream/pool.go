@@ -37,10 +37,10 @@ type Pool struct {
 	metrics *metrics.Metrics
 	gate    gate
 	info    atomic.Pointer[Info]
-	lanes   []*lane
-	slots   chan struct{} // one for each connection that may be leased
-	keyless chan struct{} // the same for commands about no key
-	next    atomic.Uint32 // lane of the next client
+	shared  int            // lanes there are to be
+	dials   sync.WaitGroup // of lanes
+	slots   chan struct{}  // one for each connection that may be leased
+	keyless chan struct{}  // the same for commands about no key
 
 	mu     sync.Mutex
 	idle   []*conn // leased connections that came back, the last one last
@@ -50,15 +50,12 @@ type Pool struct {
 // New returns a pool that has no connection yet.
 func New(cfg Config, log *zap.Logger, m *metrics.Metrics) *Pool {
 	p := &Pool{cfg: cfg, log: log, metrics: m, gate: gate{min: cfg.BackoffMin, max: cfg.BackoffMax}}
-	shared := cfg.Shared
-	if shared == 0 {
-		shared = runtime.GOMAXPROCS(0)
+	p.shared = cfg.Shared
+	if p.shared == 0 {
+		p.shared = (runtime.GOMAXPROCS(0) + 1) / 2 // the other half is for memcached
 	}
-	shared = max(1, min(shared, cfg.PoolMax-1))
-	for range shared {
-		p.lanes = append(p.lanes, &lane{pool: p})
-	}
-	leases := max(1, cfg.PoolMax-shared)
+	p.shared = max(1, min(p.shared, cfg.PoolMax-1))
+	leases := max(1, cfg.PoolMax-p.shared)
 	apart := min(leases/8, keylessLeases)
 	p.slots = make(chan struct{}, leases-apart)
 	p.keyless = p.slots
@@ -80,23 +77,8 @@ func (p *Pool) Info() (Info, bool) {
 // Leases is how many connections may be leased at once.
 func (p *Pool) Leases() int { return cap(p.slots) }
 
-// Lane is a client's place in the pool: its small commands all take the same
-// shared connection, so that they stay in order.
-type Lane struct{ lane *lane }
-
-// Lane assigns one.
-func (p *Pool) Lane() Lane {
-	return Lane{p.lanes[p.next.Add(1)%uint32(len(p.lanes))]}
-}
-
-// Do carries out the commands of b in order, on the shared connection. Every
-// value must be at most [BulkValue] bytes. When it returns, each call has a
-// reply, and b is the caller's again.
-func (l Lane) Do(b *Batch) {
-	if len(b.Calls) > 0 {
-		l.lane.do(b)
-	}
-}
+// Shared is how many lanes there are to be, each for a loop of its own.
+func (p *Pool) Shared() int { return p.shared }
 
 // Check makes a connection, or takes one, and asks for the version on it:
 // memcached answers, or the error says why not.
@@ -347,8 +329,9 @@ func (p *Pool) isClosed() bool {
 	return p.closed
 }
 
-// Close closes every connection, each as soon as nothing is under way on it.
-// Whatever is asked of the pool afterwards fails as if memcached were down.
+// Close closes every connection, each as soon as nothing is under way on it, but
+// for those of lanes, which are closed with their loops. Whatever is asked of the
+// pool afterwards fails as if memcached were down.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -358,7 +341,5 @@ func (p *Pool) Close() {
 	for _, c := range idle {
 		c.Close()
 	}
-	for _, l := range p.lanes {
-		l.close()
-	}
+	p.dials.Wait()
 }

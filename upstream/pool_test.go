@@ -40,25 +40,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLanes checks that clients are spread over the lanes, also once the counter
-// has come round.
-func TestLanes(t *testing.T) {
-	r := startRig(t, "unix:/nowhere", func(c *Config) { c.Shared = 3 })
-	r.next.Store(1<<32 - 5)
-	count := map[*lane]int{}
-	for range 30 {
-		count[r.Lane().lane]++
-	}
-	for l, n := range count {
-		if n < 9 || n > 11 {
-			t.Errorf("lane %p has %d clients of 30", l, n)
-		}
-	}
-	if len(count) != 3 {
-		t.Errorf("%d lanes are used, want 3", len(count))
-	}
-}
-
 // TestLease checks that no more connections than the pool may have are leased,
 // that who waits is served when one comes back, and that idle ones are closed
 // down to the minimum.

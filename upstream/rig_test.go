@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -19,12 +21,99 @@ import (
 // hang bounds every wait of these tests. It is never what they measure.
 const hang = 20 * time.Second
 
-// rig is a pool under test.
+// settleTime is long enough for what memcached does by itself to be seen.
+const settleTime = 4 * time.Millisecond
+
+// rig is a pool under test, and its lanes.
 type rig struct {
 	*Pool
-	t    testing.TB
-	m    *metrics.Metrics
-	logs *observer.ObservedLogs
+	t     testing.TB
+	m     *metrics.Metrics
+	logs  *observer.ObservedLogs
+	lanes []*liveLane
+	next  atomic.Uint32 // lane of the next client
+}
+
+// liveLane is a lane whose loop runs.
+type liveLane struct {
+	*Lane
+	ran sync.WaitGroup
+}
+
+func startLane(t testing.TB, p *Pool) *liveLane {
+	t.Helper()
+	loop, err := poll.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &liveLane{Lane: p.NewLane(loop)}
+	l.ran.Go(func() {
+		if err := loop.Run(l.Turn); err != nil {
+			panic(err)
+		}
+	})
+	return l
+}
+
+// end closes the lane and stops its loop. It may be called again.
+func (l *liveLane) end() {
+	l.loop.Post(l.Close)
+	l.loop.Stop()
+	l.ran.Wait()
+}
+
+// on calls f where the lane lives and waits for it. It reports whether the loop
+// was still there.
+func (l *liveLane) on(f func()) bool {
+	done := make(chan struct{})
+	posted := l.loop.Post(func() { f(); close(done) })
+	if posted {
+		<-done
+	}
+	return posted
+}
+
+// waiter is a batch's owner that waits for it.
+type waiter chan struct{}
+
+func (w waiter) Served() { w <- struct{}{} }
+
+// add queues batches, all before the lane has its turn, and returns who waits.
+func (l *liveLane) add(batches ...*Batch) (wait func()) {
+	w := make(waiter, len(batches))
+	queue := func() {
+		for _, b := range batches {
+			if len(b.Calls) == 0 || !l.Add(b, w) {
+				w.Served()
+			}
+		}
+	}
+	if !l.loop.Post(queue) {
+		for _, b := range batches {
+			b.fail(protocol.StatusDown)
+			w.Served()
+		}
+	}
+	return func() {
+		for range batches {
+			<-w
+		}
+	}
+}
+
+// Do carries out b and returns when each call has a reply.
+func (l *liveLane) Do(b *Batch) { l.add(b)() }
+
+// queued is how many batches wait to be sent.
+func (l *liveLane) queued() (n int) {
+	l.on(func() { n = len(l.queue) })
+	return n
+}
+
+// flying is how many calls are under way.
+func (l *liveLane) flying() (n int) {
+	l.on(func() { n = len(l.flight) })
+	return n
 }
 
 // startRig makes a pool of the memcached at addr with one lane and patient
@@ -39,10 +128,24 @@ func startRig(t testing.TB, addr string, change func(*Config)) *rig {
 	}
 	core, logs := observer.New(zapcore.InfoLevel)
 	m := new(metrics.Metrics)
-	p := New(cfg, zap.New(core), m)
-	t.Cleanup(p.Close)
-	return &rig{Pool: p, t: t, m: m, logs: logs}
+	r := &rig{Pool: New(cfg, zap.New(core), m), t: t, m: m, logs: logs}
+	for range r.Shared() {
+		r.lanes = append(r.lanes, startLane(t, r.Pool))
+	}
+	t.Cleanup(r.end)
+	return r
 }
+
+// end closes everything. It may be called again.
+func (r *rig) end() {
+	for _, l := range r.lanes {
+		l.end()
+	}
+	r.Close()
+}
+
+// Lane is the lane of the next client.
+func (r *rig) Lane() *liveLane { return r.lanes[r.next.Add(1)%uint32(len(r.lanes))] }
 
 // startFake starts a fake memcached and a pool of it.
 func startFake(t testing.TB, o testkit.FakeOptions, change func(*Config)) (*testkit.Fake, *rig) {
@@ -107,27 +210,7 @@ func (r *rig) put(key string, value []byte) {
 // it was busy: they are one round, if it takes them.
 func (r *rig) together(batches ...*Batch) {
 	r.t.Helper()
-	l := r.lanes[0]
-	l.mu.Lock()
-	if l.led {
-		l.mu.Unlock()
-		r.t.Fatal("the lane is busy already")
-	}
-	l.led = true
-	l.mu.Unlock()
-	var wg sync.WaitGroup
-	for i, b := range batches {
-		wg.Go(func() { Lane{l}.Do(b) })
-		testkit.Eventually(r.t, "a batch to be queued", func() bool { return l.queued() == i+1 })
-	}
-	l.handOver()
-	within(r.t, "a round", wg.Wait)
-}
-
-func (l *lane) queued() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.queue)
+	within(r.t, "a round", r.lanes[0].add(batches...))
 }
 
 // statuses lists the status of every call.

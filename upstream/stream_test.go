@@ -21,7 +21,7 @@ func TestStreamSizes(t *testing.T) {
 	for _, dialect := range []string{"meta", "classic"} {
 		t.Run(dialect, func(t *testing.T) {
 			fake, r := startFake(t, testkit.FakeOptions{ItemSizeMax: 8 << 20}, func(c *Config) { c.Dialect = dialect })
-			for _, size := range []int{0, 1, readSize - 1, readSize, readSize + 1, BulkValue + 1, softValues + 1, 1 << 20} {
+			for _, size := range []int{0, 1, readSize - 1, readSize, readSize + 1, BulkValue + 1, SoftValues + 1, 1 << 20} {
 				want := testkit.Value("c", "k", size, size)
 				if size < 100 {
 					want = bytes.Repeat([]byte("x"), size)
