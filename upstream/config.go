@@ -8,7 +8,7 @@ type Config struct {
 	Address        string // "unix:/path" or a literal loopback "127.0.0.1:11211"
 	Unsafe         bool   // allows any other literal address
 	Dialect        string // auto, meta or classic
-	Shared         int    // connections that all clients share; 0 is one per core
+	Shared         int    // lanes, each for a loop with its clients; 0 is one per core
 	PoolMin        int    // idle connections kept
 	PoolMax        int    // connections in all; two are the fewest there can be
 	ConnectTimeout time.Duration

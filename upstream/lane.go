@@ -27,6 +27,10 @@ const (
 // of its own.
 const directRead = 8 << 10
 
+// errEarly burns a connection on which a command was answered before all of it was
+// sent: what memcached takes the rest for is not known.
+var errEarly = errors.New("upstream: answered before it was sent")
+
 // errAbandoned burns a connection that its user left in the middle of something.
 var errAbandoned = errors.New("upstream: connection was left in use")
 
@@ -112,21 +116,35 @@ func (l *Lane) advance() {
 // guard keeps a panic from the loop. In a right program it finds none.
 func (l *Lane) guard() {
 	if r := recover(); r != nil {
-		l.pool.metrics.Panics.Add(1)
-		l.pool.log.Error("lane failed", zap.Any("panic", r), zap.Stack("stack"))
+		l.report(r)
 		l.giveUp(errAbandoned)
 		l.failQueued()
 		l.deliver()
 	}
 }
 
+func (l *Lane) report(panicked any) {
+	l.pool.metrics.Panics.Add(1)
+	l.pool.log.Error("lane failed", zap.Any("panic", panicked), zap.Stack("stack"))
+}
+
 // deliver tells the owners of the batches that are done. They may add new ones.
 func (l *Lane) deliver() {
 	for i := 0; i < len(l.done); i++ {
-		l.done[i].owner.Served()
+		l.tell(l.done[i].owner)
 	}
 	clear(l.done) // keeps no client's memory alive
 	l.done = l.done[:0]
+}
+
+// tell tells one owner. Its panic is not that of the others.
+func (l *Lane) tell(o Owner) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.report(r)
+		}
+	}()
+	o.Served()
 }
 
 // dial makes a connection, which somebody else waits for.
@@ -143,7 +161,9 @@ func (l *Lane) dial() {
 		var sock *poll.Conn
 		if err == nil {
 			c.SetDeadline(time.Time{})
-			if sock, err = poll.Take(c.Conn); err == nil {
+			if sock, err = poll.Take(c.Conn); err != nil {
+				c.Close()
+			} else {
 				c.Conn = sock
 			}
 		}
@@ -276,8 +296,12 @@ func (l *Lane) full(cmd *protocol.Command) bool {
 	return used > 0 && (cmd.GoesFirst() || used+len(cmd.Key)+len(cmd.Value)+256 > writeSize)
 }
 
-// send writes what was composed, and has the loop tell when the rest can be.
+// send writes what was composed, and has the loop tell when the rest can be. If it
+// is not even clear what memcached has of the last write, nothing may follow it.
 func (l *Lane) send() error {
+	if len(l.unsent) > 0 {
+		return errEarly
+	}
 	l.unsent = l.conn.wbuf
 	return l.push()
 }
@@ -361,6 +385,9 @@ func (l *Lane) settle() error {
 	}
 	if err := l.conn.drained(); err != nil {
 		return err
+	}
+	if len(l.unsent) > 0 {
+		return errEarly
 	}
 	l.size = max(l.reader.bytes/len(l.flight), l.size-l.size/8)
 	l.release()

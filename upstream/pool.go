@@ -52,7 +52,7 @@ func New(cfg Config, log *zap.Logger, m *metrics.Metrics) *Pool {
 	p := &Pool{cfg: cfg, log: log, metrics: m, gate: gate{min: cfg.BackoffMin, max: cfg.BackoffMax}}
 	p.shared = cfg.Shared
 	if p.shared == 0 {
-		p.shared = (runtime.GOMAXPROCS(0) + 1) / 2 // the other half is for memcached
+		p.shared = runtime.GOMAXPROCS(0)
 	}
 	p.shared = max(1, min(p.shared, cfg.PoolMax-1))
 	leases := max(1, cfg.PoolMax-p.shared)
