@@ -114,6 +114,16 @@ func benchmarkAppend(b *testing.B, verb string) {
 func BenchmarkAppendMetaGet(b *testing.B) { benchmarkAppend(b, "get") }
 func BenchmarkAppendMetaSet(b *testing.B) { benchmarkAppend(b, "set") }
 
+func BenchmarkAppendClassicGet(b *testing.B) {
+	c := command("get")
+	c.Key = []byte("session:0123456789abcdef")
+	wire := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		wire = AppendClassic(wire[:0], c)
+	}
+}
+
 func benchmarkParseMeta(b *testing.B, verb string) {
 	c, line := command(verb), []byte(metaReplies()[verb])
 	var r Reply
@@ -128,6 +138,40 @@ func benchmarkParseMeta(b *testing.B, verb string) {
 func BenchmarkParseMetaGet(b *testing.B)  { benchmarkParseMeta(b, "get") }
 func BenchmarkParseMetaGets(b *testing.B) { benchmarkParseMeta(b, "gets") }
 func BenchmarkParseMetaSet(b *testing.B)  { benchmarkParseMeta(b, "set") }
+
+func BenchmarkParseClassicGet(b *testing.B) {
+	c, line := command("get"), []byte("VALUE session:0123456789abcdef 5 100\r\n")
+	c.Key = []byte("session:0123456789abcdef")
+	var r Reply
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseClassic(line, c, 0, &r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchmarkRender renders a value's reply to the request of a stream.
+func benchmarkRender(b *testing.B, name string) {
+	in := hotStreams()[name]
+	p := Parser{Dialect: dialectOf(string(in))}
+	req, _, err := p.Next(in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := Reply{Status: StatusValue, Size: 100, Flags: 5, CAS: 42}
+	wire := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		wire = req.AppendHead(wire[:0], req.Keys[0], &r)
+		wire = req.AppendValueEnd(wire)
+		wire = req.AppendItemsEnd(wire)
+	}
+}
+
+func BenchmarkRenderGet(b *testing.B)   { benchmarkRender(b, "get") }
+func BenchmarkRenderMg(b *testing.B)    { benchmarkRender(b, "mg") }
+func BenchmarkRenderGETKQ(b *testing.B) { benchmarkRender(b, "GETKQ") }
 
 func BenchmarkParseLogin(b *testing.B) {
 	in := []byte("set auth 0 0 9\r\nuser pass\r\n")

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"runtime"
+	"slices"
+
 	"github.com/slabgate/slabgate/internal/buffers"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/upstream"
@@ -16,6 +19,19 @@ type loop struct {
 	again   []*session // have more to do, after the others had theirs
 	spare   []*session
 	inputs  [][]byte // buffers of minInput bytes that no client needs
+	roused  bool     // a goroutine has been given something to do
+	clients int      // how many it has; guarded by Server.mu
+}
+
+// company is how many clients a loop is to have before another is used: what they
+// ask at the same time goes to memcached in one write.
+const company = 16
+
+// loopFor chooses the loop of the next of so many clients: that with the fewest,
+// among as many as have company.
+func loopFor(loops []*loop, clients int) *loop {
+	used := min(len(loops), 1+clients/company)
+	return slices.MinFunc(loops[:used], func(a, b *loop) int { return a.clients - b.clients })
 }
 
 // maxInputs is how many of them are kept.
@@ -63,6 +79,10 @@ func (l *loop) turn() poll.Outlook {
 	}
 	clear(again)
 	l.spare = again[:0]
+	if l.roused { // it must not wait until this loop sleeps
+		l.roused = false
+		runtime.Gosched()
+	}
 	outlook := l.lane.Turn()
 	if len(l.again) > 0 {
 		outlook = poll.Now

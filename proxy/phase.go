@@ -32,6 +32,7 @@ func (s *session) Ready(e poll.Event) {
 	if s.phase == phaseRead {
 		s.proceed()
 	}
+	s.loop.roused = s.loop.roused || s.phase == phaseAway
 }
 
 // Served goes on when memcached has answered.
@@ -101,6 +102,7 @@ func (s *session) away() {
 		s.loop.records = records[:0]
 	}
 	s.phase = phaseAway
+	s.loop.roused = true
 	s.wire.onLoop, s.wire.held = false, nil
 }
 

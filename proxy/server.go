@@ -42,7 +42,6 @@ type Server struct {
 	wg        sync.WaitGroup // accept loops and sessions
 
 	loops   []*loop
-	next    atomic.Uint32  // loop of the next client
 	running sync.WaitGroup // loops
 }
 
@@ -188,9 +187,9 @@ func (s *Server) enter(n *session, c net.Conn) (err error) {
 	}
 	n.wire = newWire(n.sock, s.handshakes)
 	n.conn = n.wire
-	n.loop = s.loops[s.next.Add(1)%uint32(len(s.loops))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n.loop = loopFor(s.loops, len(s.sessions))
 	if s.draining {
 		err = errStopped
 	} else {
@@ -201,6 +200,7 @@ func (s *Server) enter(n *session, c net.Conn) (err error) {
 		return err
 	}
 	s.sessions[n] = struct{}{}
+	n.loop.clients++
 	s.wg.Add(1)
 	return nil
 }
@@ -229,6 +229,7 @@ func (s *Server) finish(n *session, err error) {
 	n.close(endOf(err))
 	s.mu.Lock()
 	delete(s.sessions, n)
+	n.loop.clients--
 	s.mu.Unlock()
 	if !n.known {
 		n.admitted()
