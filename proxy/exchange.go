@@ -87,7 +87,8 @@ func (x *exchange) wants(req *protocol.Request) bool {
 // is full, or a request must be carried out alone. It returns the bytes taken,
 // and whether it stopped for want of more.
 func (x *exchange) feed(in []byte) (used int, short bool) {
-	for x.fresh = false; !x.full(); {
+	x.fresh = false
+	for taken := 0; !x.full() && taken < x.limits.MaxInFlight; taken++ { // also of those that get no reply
 		req, n, err := x.parser.Next(in[used:])
 		used += n
 		x.fresh = x.fresh || err != protocol.ErrShort || n > 0 && !x.parser.Owes()

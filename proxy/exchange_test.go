@@ -112,7 +112,8 @@ func TestTurnHoldsAtMostWhatMayBeInFlight(t *testing.T) {
 		{strings.Repeat("get a\r\n", 4), 2, []int{2, 2, 0}},
 		{"get a b c d e\r\nget a\r\n", 2, []int{5, 1}}, // a request is never cut
 		{"get a\r\nmn\r\nget a\r\n", 2, []int{1, 1}},
-		{"mn\r\nmn\r\nmn\r\nget a\r\n", 3, []int{1}}, // answers of our own that follow each other are one
+		{"mn\r\nmn\r\nmn\r\nget a\r\n", 3, []int{0, 1}},
+		{strings.Repeat("incr a x noreply\r\n", 3) + "get a\r\n", 3, []int{0, 1}}, // so do those that get no reply
 		{"get a\r\nflush_all\r\nget a\r\n", 8, []int{1, 1}},
 		{"set a 0 0 70000\r\n" + strings.Repeat("x", 70000) + "\r\nget a\r\n", 8, []int{0, 1}},
 	} {

@@ -25,7 +25,7 @@ type loop struct {
 
 // company is how many clients a loop is to have before another is used: what they
 // ask at the same time goes to memcached in one write.
-const company = 16
+const company = 64
 
 // loopFor chooses the loop of the next of so many clients: that with the fewest,
 // among as many as have company.

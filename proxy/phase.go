@@ -54,9 +54,19 @@ func (s *session) look() {
 func (s *session) resume() {
 	s.loop.Post(func() {
 		s.wire.onLoop, s.wire.held = true, &s.loop.records
-		s.phase = phaseFeed
+		s.phase = s.next()
 		s.proceed()
 	})
+}
+
+// next is what follows the phase in which the session left its loop. A turn that
+// ended for want of more is not begun again without it: what is there of the next
+// request would count as new.
+func (s *session) next() phase {
+	if s.left == phaseRead || s.left == phaseSettle && s.turn.short {
+		return phaseRead
+	}
+	return phaseFeed
 }
 
 // proceed does what can be done without waiting.
@@ -101,7 +111,7 @@ func (s *session) away() {
 		s.rest = append(s.rest, records...)
 		s.loop.records = records[:0]
 	}
-	s.phase = phaseAway
+	s.left, s.phase = s.phase, phaseAway
 	s.loop.roused = true
 	s.wire.onLoop, s.wire.held = false, nil
 }
@@ -133,8 +143,10 @@ func (s *session) read() error {
 	n, err := s.conn.Read(s.in[s.w:])
 	s.w += n
 	if n > 0 {
-		s.phase = phaseFeed
-		err = s.sniff()
+		s.phase, s.silent = phaseFeed, false
+		if err = s.sniff(); err != nil {
+			return err
+		}
 	}
 	if records := s.loop.records; len(records) > 0 { // TLS has its own conversation
 		err = cmp.Or(s.push(records), err)
@@ -148,7 +160,10 @@ func (s *session) read() error {
 			s.loop.takeInput(s.in)
 			s.in = nil
 		}
-		s.alarm.set(s, s.deadline(inRequest))
+		if !s.silent { // parts of a record are no sign of life
+			s.silent = !inRequest
+			s.alarm.set(s, s.deadline(inRequest))
+		}
 		return err
 	}
 	return s.readError(err)

@@ -92,9 +92,7 @@ func (s *Server) Serve(listeners []*Listener) error {
 	s.mu.Lock()
 	if s.draining {
 		s.mu.Unlock()
-		for _, l := range listeners {
-			l.Close()
-		}
+		closeAll(listeners)
 		return errStopped
 	}
 	s.handshakes = newHandshakeTokens()
@@ -104,6 +102,7 @@ func (s *Server) Serve(listeners []*Listener) error {
 	s.listeners = listeners
 	if err := s.startLoops(); err != nil {
 		s.mu.Unlock()
+		closeAll(listeners)
 		return err
 	}
 	for _, l := range listeners {
@@ -226,6 +225,7 @@ func (s *Server) open(n *session) {
 func (s *Server) finish(n *session, err error) {
 	defer s.wg.Done()
 	n.alarm.stop()
+	n.sasl.leave()
 	n.close(endOf(err))
 	s.mu.Lock()
 	delete(s.sessions, n)
@@ -264,7 +264,11 @@ func (s *Server) stopAccepting() {
 		return
 	}
 	close(s.stop)
-	for _, l := range s.listeners {
+	closeAll(s.listeners)
+}
+
+func closeAll(listeners []*Listener) {
+	for _, l := range listeners {
 		l.Close()
 	}
 }

@@ -47,8 +47,10 @@ type session struct {
 	r, w int
 	rest []byte // what the client has had no room for yet
 
-	phase phase // the loop's
-	turn  turn
+	phase  phase // the loop's
+	left   phase // in which the session left it
+	silent bool  // nothing has come since the alarm was set
+	turn   turn
 
 	partial time.Time // when the request that is being read began; zero if none is
 	alarm   alarm
@@ -79,7 +81,6 @@ type counts struct {
 // open finds out who the client is.
 func (s *session) open() (err error) {
 	defer s.recover(&err)
-	defer s.sasl.leave()
 	if err := s.awaitTurn(); err != nil {
 		return err
 	}
@@ -264,6 +265,7 @@ func (s *session) close(end End) {
 	if end == EndSlow {
 		s.sock.Abort() // TLS would have its farewell wait for the client once more
 	}
+	defer s.sock.Close()
 	defer s.conn.Close()
 	if w, ok := s.conn.(interface{ CloseWrite() error }); !ok || !lingers[end] || w.CloseWrite() != nil {
 		return

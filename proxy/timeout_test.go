@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -187,4 +189,47 @@ func TestExpiryIsJudgedByTheServersClock(t *testing.T) {
 	} {
 		c.asks("touch a "+itoa(step.exptime)+"\r\n", step.want)
 	}
+}
+
+// TestReadsThatAreStreamedAreNotSlow is the same for replies that a goroutine
+// carries out: what is there of the next request is as old as it is.
+func TestReadsThatAreStreamedAreNotSlow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes longer than a request may; see TestDeadlines")
+	}
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	const limit = time.Second
+	r := startRig(t, fake.Addr(), rigOptions{doc: policies["everything"](), limits: func(l *Limits) { l.RequestTimeout = limit }})
+	c := r.client(t)
+	value := strings.Repeat("v", 300_000)
+	c.asks(fmt.Sprintf("set big 0 0 %d\r\n%s\r\n", len(value), value), "STORED\r\n")
+	request := "get big\r\n"
+	half := len(request) / 2
+	c.send(request[:half])
+	for start := time.Now(); time.Since(start) < limit+limit/4; time.Sleep(limit / 50) {
+		c.send(request[half:] + request[:half])
+		c.wants(fmt.Sprintf("VALUE big 0 %d\r\n%s\r\nEND\r\n", len(value), value))
+	}
+}
+
+// TestPartsOfARecordAreNoSignOfLife sends TLS that never comes to an end.
+func TestPartsOfARecordAreNoSignOfLife(t *testing.T) {
+	w := newWorld(t)
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	r := startRig(t, fake.Addr(), rigOptions{doc: policies["everything"](), tls: w.server, clients: w.app(t),
+		limits: func(l *Limits) { l.IdleTimeout = 300 * time.Millisecond }})
+	raw, err := r.connect(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	newClient(t, tls.Client(raw, r.tls)).asks("mn\r\n", "MN\r\n")
+	_, err = raw.Write([]byte{23, 3, 3, 0x40, 0}) // a record of 16 KiB
+	for end := time.Now().Add(20 * time.Second); err == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		_, err = raw.Write([]byte{0})
+	}
+	if err == nil {
+		t.Error("it is still here")
+	}
+	r.ends(t, EndIdle)
 }

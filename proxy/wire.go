@@ -60,6 +60,17 @@ func (w *wire) Write(b []byte) (int, error) {
 	return w.Conn.Write(b)
 }
 
+// Close only ends the connection as long as it is TLS that closes it because the
+// handshake's time is up: the session's goroutine may be using the descriptor, and
+// closes it itself.
+func (w *wire) Close() error {
+	if w.left.Load() >= 0 {
+		w.Abort()
+		return nil
+	}
+	return w.Conn.Close()
+}
+
 // gathered reports whether something waits to be sent.
 func (w *wire) gathered() bool { return w.held != nil && len(*w.held) > 0 }
 

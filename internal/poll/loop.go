@@ -225,7 +225,12 @@ func (l *Loop) runPosted() (ends bool) {
 	return ends
 }
 
+// close gives the descriptors back. Nothing is posted from then on: they may be
+// somebody else's.
 func (l *Loop) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
 	unix.Close(l.epoll)
 	unix.Close(l.wake)
 }
