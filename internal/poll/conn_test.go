@@ -20,8 +20,11 @@ var _ net.Conn = (*Conn)(nil)
 // TestErrAgain checks what crypto/tls asks of an error to go on after it.
 func TestErrAgain(t *testing.T) {
 	var ne net.Error
-	if !errors.As(ErrAgain, &ne) || !ne.Timeout() || !ne.Temporary() || ErrAgain.Error() == "" {
-		t.Errorf("%v is no temporary net.Error", ErrAgain)
+	if !errors.As(ErrAgain, &ne) || !ne.Timeout() || ErrAgain.Error() == "" {
+		t.Errorf("%v is no net.Error", ErrAgain)
+	}
+	if e, ok := ErrAgain.(interface{ Temporary() bool }); !ok || !e.Temporary() {
+		t.Errorf("%v is not temporary", ErrAgain)
 	}
 }
 
