@@ -127,7 +127,7 @@ func (d *driver) turn() {
 	}
 }
 
-// batchOne is upstream.Lane.Do for one call. Once a batch is over what it holds,
+// batchOne is an upstream.Lane for one call. Once a batch is over what it holds,
 // it drops each value that may be asked for again, and asks for no more of them.
 func (d *driver) batchOne(i int, over bool) bool {
 	b := d.x.batch

@@ -155,18 +155,24 @@ func (s *session) read() error {
 	case n > 0 || err == errAside:
 		return err
 	case err == poll.ErrAgain:
-		if !inRequest {
-			s.x.release()
-			s.loop.takeInput(s.in)
-			s.in = nil
-		}
-		if !s.silent { // parts of a record are no sign of life
-			s.silent = !inRequest
-			s.alarm.set(s, s.deadline(inRequest))
-		}
+		s.rests(inRequest)
 		return err
 	}
 	return s.readError(err)
+}
+
+// rests is for a client that has sent nothing. Parts of a record are no sign of
+// life.
+func (s *session) rests(inRequest bool) {
+	if !inRequest {
+		s.x.release()
+		s.loop.takeInput(s.in)
+		s.in = nil
+	}
+	if !s.silent {
+		s.silent = !inRequest
+		s.alarm.set(s, s.deadline(inRequest))
+	}
 }
 
 // feed begins a turn with what was read.
