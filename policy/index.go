@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -28,21 +27,27 @@ type index struct {
 	shorter  []int          // the longest prefix that is one of this one; -1 if none is
 }
 
-// indexOwn makes the entry of every command.
+// indexOwn makes the entry of every command. Those that the same rules name share
+// one.
 func (id *Identity) indexOwn() {
-	made := make(map[string]*ownRules)
+	var made []*ownRules
 	id.own = make(map[*protocol.Verb]*ownRules, len(protocol.Verbs()))
 	for _, v := range protocol.Verbs() {
 		d := demand{verb: v, need: v.Category}
 		o := &ownRules{deny: naming(id.deny, &d), allow: naming(id.allow, &d)}
-		same := fmt.Sprint(o.deny, "/", o.allow) // by their addresses
-		if made[same] == nil {
-			o.read = newIndex(o.allow, protocol.Reads)
-			o.write = newIndex(o.allow, protocol.Writes)
-			made[same] = o
+		if i := slices.IndexFunc(made, o.same); i >= 0 {
+			o = made[i]
+		} else {
+			o.read, o.write = newIndex(o.allow, protocol.Reads), newIndex(o.allow, protocol.Writes)
+			made = append(made, o)
 		}
-		id.own[v] = made[same]
+		id.own[v] = o
 	}
+}
+
+// same reports whether o has the rules of other.
+func (o *ownRules) same(other *ownRules) bool {
+	return slices.Equal(o.deny, other.deny) && slices.Equal(o.allow, other.allow)
 }
 
 // ownOf returns the entry of d's command; nil if d is more than that is there for.
