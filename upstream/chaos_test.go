@@ -306,6 +306,6 @@ func TestChaosStreams(t *testing.T) {
 			}
 		})
 	}
-	within(t, "eight clients", wg.Wait)
+	testkit.Within(t, "eight clients", wg.Wait)
 	r.wantFree()
 }

@@ -117,7 +117,7 @@ func playBatch(t *testing.T, r *rig) {
 	for _, s := range script {
 		b.Add(s.cmd)
 	}
-	within(t, "Do", func() { r.Lane().Do(b) })
+	testkit.Within(t, "Do", func() { r.Lane().Do(b) })
 	for i := range script {
 		wantStep(t, i, &b.Calls[i].Reply, b.Value(i))
 	}
@@ -128,7 +128,7 @@ func playEach(t *testing.T, r *rig) {
 	for i, s := range script {
 		b.Reset()
 		b.Add(s.cmd)
-		within(t, "Do", func() { lane.Do(b) })
+		testkit.Within(t, "Do", func() { lane.Do(b) })
 		wantStep(t, i, &b.Calls[0].Reply, b.Value(0))
 	}
 }
@@ -322,7 +322,7 @@ func TestClassicIsAlone(t *testing.T) {
 			}
 		})
 	}
-	within(t, "eight clients", wg.Wait)
+	testkit.Within(t, "eight clients", wg.Wait)
 	if len(early) > 0 {
 		t.Errorf("%d requests were followed by another before their reply, first %q", len(early), early[0])
 	}

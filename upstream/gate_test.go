@@ -157,7 +157,7 @@ func TestBackOff(t *testing.T) {
 			t.Fatalf("status %d, want down", got)
 		}
 	}
-	within(t, "the probe", wg.Wait)
+	testkit.Within(t, "the probe", wg.Wait)
 	if got := r.m.DialFails.Load() - failed; got > 500 {
 		t.Errorf("%d dials for 1000 commands", got)
 	}

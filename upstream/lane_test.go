@@ -160,7 +160,7 @@ func TestStrayErrorLine(t *testing.T) {
 		fake.Say(nonNumeric + "\r\n")
 		r.lanes[0].Add(b, w)
 	})
-	within(t, "the round", func() { <-w })
+	testkit.Within(t, "the round", func() { <-w })
 	if got := b.Calls[0].Reply.Status; got != protocol.StatusLost {
 		t.Errorf("status %d, want lost", got)
 	}
@@ -190,7 +190,7 @@ func (r *rig) queueDuring(fake *testkit.Fake, fault testkit.Fault, first *Batch,
 	for _, b := range others {
 		wg.Go(func() { l.Do(b) })
 	}
-	within(r.t, "a queue", wg.Wait)
+	testkit.Within(r.t, "a queue", wg.Wait)
 	fake.OnRequest(nil)
 }
 
@@ -340,7 +340,7 @@ func TestLargeStores(t *testing.T) {
 		b.Add(cmd("get", key))
 	}
 	b.Add(cmd("delete", key)) // so that every value is kept
-	within(t, "Do", func() { r.Lane().Do(b) })
+	testkit.Within(t, "Do", func() { r.Lane().Do(b) })
 	for i := range 6 {
 		if want := testkit.Value("c", key, i, BulkValue); !bytes.Equal(b.Value(2*i+1), want) {
 			t.Errorf("value %d: statuses %v, got %d bytes", i, statuses(b), len(b.Value(2*i+1)))
@@ -394,7 +394,7 @@ func TestClose(t *testing.T) {
 			t.Error("a closed lane takes a batch")
 		}
 	})
-	within(t, "the batches", func() { waitFirst(); waitQueued() })
+	testkit.Within(t, "the batches", func() { waitFirst(); waitQueued() })
 	want := []protocol.Status{protocol.StatusLost, protocol.StatusDown, protocol.StatusDown}
 	if got := statuses(first, queued, late); !slices.Equal(got, want) {
 		t.Errorf("statuses %v, want %v", got, want)
@@ -440,7 +440,7 @@ func TestCloseWhileDialling(t *testing.T) {
 			l.on(l.Close)
 		}
 		close(hold)
-		within(t, "the batch", wait)
+		testkit.Within(t, "the batch", wait)
 		if got := b.Calls[0].Reply.Status; got != protocol.StatusDown {
 			t.Errorf("status %d, want down", got)
 		}

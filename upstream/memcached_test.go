@@ -74,7 +74,7 @@ func (l *load) count(t *testing.T, b *Batch, key string) {
 func (l *load) halt(t *testing.T) {
 	t.Helper()
 	l.halted.Store(true)
-	within(t, "a client", l.wg.Wait)
+	testkit.Within(t, "a client", l.wg.Wait)
 }
 
 // serves waits until calls succeed again.
@@ -209,7 +209,7 @@ func TestOutOfMemory(t *testing.T) {
 			b.Add(store("set", key, testkit.Value("c", key, n, 60_000)))
 			b.Add(cmd("get", key))
 		}
-		within(t, "Do", func() { r.Lane().Do(b) })
+		testkit.Within(t, "Do", func() { r.Lane().Do(b) })
 		for i := 0; i < len(b.Calls); i += 2 {
 			set, get := b.Calls[i].Reply.Status, b.Calls[i+1].Reply.Status
 			switch {

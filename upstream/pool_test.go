@@ -114,7 +114,7 @@ func TestLeaseCrowd(t *testing.T) {
 			}
 		})
 	}
-	within(t, "sixteen clients", wg.Wait)
+	testkit.Within(t, "sixteen clients", wg.Wait)
 	if kept := len(r.idle); kept > 2 {
 		t.Errorf("%d connections are kept, want 2 at most", kept)
 	}
@@ -230,7 +230,7 @@ func TestKeyless(t *testing.T) {
 			})
 			var reply []byte
 			var status protocol.Status
-			within(t, "Keyless", func() { reply, status = r.Keyless(context.Background(), keyless(t, tt.line)) })
+			testkit.Within(t, "Keyless", func() { reply, status = r.Keyless(context.Background(), keyless(t, tt.line)) })
 			if tt.burnt && (status != protocol.StatusLost || reply != nil) {
 				t.Errorf("status %d, reply %.80q; want lost and none", status, reply)
 			}

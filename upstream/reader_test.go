@@ -231,7 +231,7 @@ func TestPreparedReplies(t *testing.T) {
 				for i := range p.calls {
 					b.Add(p.calls[i].cmd)
 				}
-				within(t, "the round", func() { l.Do(b) })
+				testkit.Within(t, "the round", func() { l.Do(b) })
 				for i := range p.calls {
 					want, status := p.calls[i].value, p.calls[i].status
 					if len(want) == large && !tt.keeps {
@@ -324,7 +324,7 @@ func TestSlowReader(t *testing.T) {
 			t.Fatalf("%d calls in the round, want %d", n, stores)
 		}
 		reads <- struct{}{}
-		within(t, "the round", wait)
+		testkit.Within(t, "the round", wait)
 		for i, got := range statuses(b) {
 			if got != protocol.StatusOK {
 				t.Fatalf("round %d, store %d: status %d, want %d", round, i, got, protocol.StatusOK)
@@ -379,7 +379,7 @@ func TestLaterRoundStalls(t *testing.T) {
 	})
 	waits := batchOf(cmd("touch", "unsent"))
 	waitNext := l.add(waits)
-	within(t, "the batches", func() { <-w; waitNext() })
+	testkit.Within(t, "the batches", func() { <-w; waitNext() })
 	want := []protocol.Status{protocol.StatusOK, protocol.StatusLost, protocol.StatusLost, protocol.StatusDown}
 	if got := statuses(stalls, waits); !slices.Equal(got, want) || len(stalls.Value(1)) != 0 {
 		t.Errorf("statuses %v, value of %d bytes; want %v and none", got, len(stalls.Value(1)), want)
@@ -419,7 +419,7 @@ func TestRefusedWhileProbeHangs(t *testing.T) {
 		wait = l.add(probe)
 		l.on(func() {})
 		if l.on(func() { refuses = l.refuses }); !refuses {
-			within(t, "a batch before the probe", wait)
+			testkit.Within(t, "a batch before the probe", wait)
 		}
 		return refuses
 	})
@@ -435,7 +435,7 @@ func TestRefusedWhileProbeHangs(t *testing.T) {
 		}
 	})
 	end()
-	within(t, "the probe", wait)
+	testkit.Within(t, "the probe", wait)
 	if got := statuses(probe, r.do(cmd("touch", "k")), r.do(cmd("touch", "k"))); slices.ContainsFunc(got, func(s protocol.Status) bool { return s != protocol.StatusOK }) {
 		t.Errorf("after the probe: statuses %v, want %d", got, protocol.StatusOK)
 	}

@@ -155,21 +155,6 @@ func startFake(t testing.TB, o testkit.FakeOptions, change func(*Config)) (*test
 	return f, startRig(t, f.Addr(), change)
 }
 
-// within fails the test if run does not return.
-func within(t testing.TB, what string, run func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		run()
-	}()
-	select {
-	case <-done:
-	case <-time.After(hang):
-		panic("BUG: " + what + " hangs") // shows every goroutine
-	}
-}
-
 // cmd makes a command from a word and what it needs.
 func cmd(word, key string) protocol.Command {
 	return protocol.ByGrant(word)[0].Command([]byte(key))
@@ -193,7 +178,7 @@ func batchOf(cmds ...protocol.Command) *Batch {
 func (r *rig) do(cmds ...protocol.Command) *Batch {
 	r.t.Helper()
 	b := batchOf(cmds...)
-	within(r.t, "Do", func() { r.Lane().Do(b) })
+	testkit.Within(r.t, "Do", func() { r.Lane().Do(b) })
 	return b
 }
 
@@ -210,7 +195,7 @@ func (r *rig) put(key string, value []byte) {
 // it was busy: they are one round, if it takes them.
 func (r *rig) together(batches ...*Batch) {
 	r.t.Helper()
-	within(r.t, "a round", r.lanes[0].add(batches...))
+	testkit.Within(r.t, "a round", r.lanes[0].add(batches...))
 }
 
 // statuses lists the status of every call.
@@ -288,7 +273,7 @@ func (s *sink) Chunk(piece []byte) error {
 // stream carries out one command alone.
 func (r *rig) stream(c protocol.Command, s *sink) *sink {
 	r.t.Helper()
-	within(r.t, "Stream", func() { s.err = r.Stream(context.Background(), &c, s) })
+	testkit.Within(r.t, "Stream", func() { s.err = r.Stream(context.Background(), &c, s) })
 	return s
 }
 

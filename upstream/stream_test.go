@@ -377,7 +377,7 @@ func TestReset(t *testing.T) {
 		}
 		b.Add(cmd("get", "big"))
 		b.Add(cmd("get", "big"))
-		within(t, "Do", func() { lane.Do(b) })
+		testkit.Within(t, "Do", func() { lane.Do(b) })
 		if got := b.Calls[501].Reply.Status; got != protocol.StatusDropped {
 			t.Fatalf("turn %d: status %d, want dropped", turn, got)
 		}
@@ -386,13 +386,13 @@ func TestReset(t *testing.T) {
 			t.Fatalf("turn %d: keeps %d calls and %d bytes", turn, cap(b.Calls), cap(b.values))
 		}
 		b.Add(cmd("get", "big"))
-		within(t, "Do", func() { lane.Do(b) })
+		testkit.Within(t, "Do", func() { lane.Do(b) })
 		if _, _, _, err := testkit.CheckValue(b.Value(0)); err != nil || !b.Repeatable(0) {
 			t.Fatalf("turn %d, next: status %d, %v", turn, b.Calls[0].Reply.Status, err)
 		}
 		b.Reset()
 	}
-	within(t, "Do of nothing", func() { lane.Do(b) })
+	testkit.Within(t, "Do of nothing", func() { lane.Do(b) })
 
 	b.Add(store("set", "k", nil))
 	b.Reset()

@@ -79,7 +79,7 @@ func TestPartialWrite(t *testing.T) {
 					r.waitUnsent()
 				}
 				release()
-				within(t, "the round", wait)
+				testkit.Within(t, "the round", wait)
 				for i := range 3 {
 					if want := testkit.Value("c", fmt.Sprintf("k%d", i), round, 20<<10); !bytes.Equal(b.Value(2*i+1), want) {
 						t.Fatalf("round %d, value %d: statuses %v, got %d bytes", round, i, statuses(b), len(b.Value(2*i+1)))
@@ -105,7 +105,7 @@ func TestPartialWriteThenEnd(t *testing.T) {
 	wait := r.lanes[0].add(b)
 	r.waitUnsent()
 	release()
-	within(t, "the round", wait)
+	testkit.Within(t, "the round", wait)
 	if got, want := statuses(b), []protocol.Status{protocol.StatusLost, protocol.StatusLost}; !slices.Equal(got, want) {
 		t.Errorf("statuses %v, want %v", got, want)
 	}
@@ -219,7 +219,7 @@ func TestRefusedBeforeItIsWritten(t *testing.T) {
 			waitNext := l.add(batchOf(cmd("get", "next")))
 			l.on(func() {})
 			swallow()
-			within(t, "the batches", func() { waitFirst(); waitNext() })
+			testkit.Within(t, "the batches", func() { waitFirst(); waitNext() })
 			r.end()
 			h.end()
 			for _, line := range h.lines {

@@ -83,7 +83,7 @@ func TestReadWrite(t *testing.T) {
 			}
 		})
 	}
-	within(t, "reading and writing", wg.Wait)
+	testkit.Within(t, "reading and writing", wg.Wait)
 }
 
 // waiting starts an operation that waits, and lets it be waited for.
@@ -137,8 +137,8 @@ func TestWaits(t *testing.T) {
 			read := waiting(func() error { _, err := c.Read(make([]byte, 1)); return err })
 			write := waiting(func() error { _, err := c.Write([]byte("x")); return err })
 			tt.end(c, peer)
-			within(t, "Read", func() { wantErr(t, "Read", read(), tt.read) })
-			within(t, "Write", func() { wantErr(t, "Write", write(), tt.write) })
+			testkit.Within(t, "Read", func() { wantErr(t, "Read", read(), tt.read) })
+			testkit.Within(t, "Write", func() { wantErr(t, "Write", write(), tt.write) })
 		})
 	}
 }
@@ -173,7 +173,7 @@ func TestOneDeadline(t *testing.T) {
 	_, err = c.Write([]byte("y"))
 	wantErr(t, "Write", err, os.ErrDeadlineExceeded)
 	b := make([]byte, 2)
-	within(t, "Read", func() {
+	testkit.Within(t, "Read", func() {
 		if _, err := io.ReadFull(c, b); err != nil || string(b) != "ab" {
 			t.Errorf("Read: %q, %v; want ab", b, err)
 		}
@@ -181,7 +181,7 @@ func TestOneDeadline(t *testing.T) {
 	c.SetDeadline(time.Now().Add(time.Hour))
 	read := waiting(func() error { _, err := c.Read(b[:1]); return err })
 	peer.Write([]byte("c"))
-	within(t, "Read", func() {
+	testkit.Within(t, "Read", func() {
 		if err := read(); err != nil || b[0] != 'c' {
 			t.Errorf("Read with an hour to go: %q, %v; want c", b[:1], err)
 		}
@@ -198,7 +198,7 @@ func TestCloseWrite(t *testing.T) {
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the conversation", func() {
+	testkit.Within(t, "the conversation", func() {
 		if got, err := io.ReadAll(peer); string(got) != "bye" || err != nil {
 			t.Errorf("the peer got %q, %v; want bye", got, err)
 		}
@@ -249,7 +249,7 @@ func TestAfterClose(t *testing.T) {
 	}
 	l.watch(next, waker{next})
 	other.Write([]byte("x"))
-	within(t, "Read", func() {
+	testkit.Within(t, "Read", func() {
 		if n, err := next.Read(make([]byte, 2)); n != 1 || err != nil {
 			t.Errorf("the next connection: %d, %v", n, err)
 		}
@@ -339,7 +339,7 @@ func TestTryWrite(t *testing.T) {
 		}
 	})
 	got := make([]byte, len(data))
-	within(t, "the peer", func() {
+	testkit.Within(t, "the peer", func() {
 		if _, err := io.ReadFull(peer, got); err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%v, or it came changed", err)
 		}
@@ -349,7 +349,7 @@ func TestTryWrite(t *testing.T) {
 	}
 	// What the peer reads now makes room that nobody asks for.
 	l.on(func() { room.Store(0); fill(t, c) })
-	within(t, "the peer", func() { peer.Read(got) })
+	testkit.Within(t, "the peer", func() { peer.Read(got) })
 	peer.Write([]byte("x"))
 	bytesCame.reach(t, "bytes of the peer", 1)
 	l.on(func() {})
@@ -370,7 +370,7 @@ func TestWriteInPart(t *testing.T) {
 		t.Errorf("wrote %d of %d, want some", n, len(data))
 	}
 	c.CloseWrite()
-	within(t, "the peer", func() {
+	testkit.Within(t, "the peer", func() {
 		if got, err := io.ReadAll(peer); err != nil || !bytes.Equal(got, data[:n]) {
 			t.Errorf("the peer got %d bytes, %v; want the first %d", len(got), err, n)
 		}
@@ -396,7 +396,7 @@ func TestWriteAsksNoLonger(t *testing.T) {
 	}))
 	l.start(idle)
 	write := waiting(func() error { _, err := c.Write(make([]byte, 64<<10)); return err })
-	within(t, "the peer", func() {
+	testkit.Within(t, "the peer", func() {
 		if _, err := io.ReadFull(peer, make([]byte, 64<<10)); err != nil {
 			t.Error(err)
 		}
@@ -427,7 +427,7 @@ func TestWithoutLoop(t *testing.T) {
 	ours.SetWriteBuffer(4 << 10)
 	c := take(t, ours)
 	fill(t, c)
-	within(t, "Write", func() {
+	testkit.Within(t, "Write", func() {
 		if n, err := c.Write([]byte("x")); n != 0 || err == nil {
 			t.Errorf("wrote %d, %v; want an error", n, err)
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/slabgate/slabgate/internal/testkit"
 )
 
 // crowd is how many connections a loop has at once, far more than a wait reports.
@@ -76,7 +78,7 @@ func TestCrowd(t *testing.T) {
 		for i := range peers {
 			peers[i].Write(binary.BigEndian.AppendUint32(nil, uint32(round*crowd+i)))
 		}
-		within(t, "a round", func() {
+		testkit.Within(t, "a round", func() {
 			for i := range peers {
 				var b [4]byte
 				if _, err := io.ReadFull(peers[i], b[:]); err != nil || binary.BigEndian.Uint32(b[:]) != uint32(round*crowd+i) {

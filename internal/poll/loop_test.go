@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/slabgate/slabgate/internal/testkit"
 )
 
 // TestPost checks that what is posted is called in order, one thing at a time, and
@@ -43,7 +45,7 @@ func TestPostFromMany(t *testing.T) {
 			}
 		})
 	}
-	within(t, "posting", wg.Wait)
+	testkit.Within(t, "posting", wg.Wait)
 	l.on(func() {})
 	for g := range got {
 		if len(got[g]) != 500 || !slices.IsSorted(got[g]) {
@@ -72,7 +74,7 @@ func TestPostFromPosted(t *testing.T) {
 		}
 		return Idle
 	})
-	within(t, "the posts", func() { <-done })
+	testkit.Within(t, "the posts", func() { <-done })
 	if want := []string{"first", "second", "turn", "third", "turn"}; !slices.Equal(order, want) {
 		t.Errorf("got %v, want %v", order, want)
 	}
@@ -100,7 +102,7 @@ func TestStop(t *testing.T) {
 	if err := l.Watch(take(t, ours), teller(func(Event) {})); err == nil {
 		t.Error("a stopped loop watches")
 	}
-	within(t, "Run", func() {
+	testkit.Within(t, "Run", func() {
 		if err := l.Run(func() Outlook { turns++; return Now }); err != nil {
 			t.Errorf("Run: %v", err)
 		}
@@ -126,7 +128,7 @@ func TestStopRace(t *testing.T) {
 			}
 		})
 		wg.Go(l.Stop)
-		within(t, "the loop", func() { wg.Wait(); l.ran.Wait() })
+		testkit.Within(t, "the loop", func() { wg.Wait(); l.ran.Wait() })
 		if taken != called {
 			t.Fatalf("%d posts were taken, %d called", taken, called)
 		}
@@ -141,7 +143,7 @@ func TestStopFromWithin(t *testing.T) {
 	l.watch(c, teller(func(Event) { l.Stop() }))
 	l.start(idle)
 	peer.Write([]byte("x"))
-	within(t, "the loop", l.ran.Wait)
+	testkit.Within(t, "the loop", l.ran.Wait)
 }
 
 // TestTurn checks that turn is called after each cycle, and again without an event
@@ -159,7 +161,7 @@ func TestTurn(t *testing.T) {
 		}
 		return Soon
 	})
-	within(t, "100 turns", func() { <-done })
+	testkit.Within(t, "100 turns", func() { <-done })
 	l.on(func() {}) // it still hears
 }
 
@@ -193,7 +195,7 @@ func TestEager(t *testing.T) {
 		}))
 		l.habits[outlook].score = mostScore
 		l.start(func() Outlook { return outlook })
-		within(t, "an echo", func() {
+		testkit.Within(t, "an echo", func() {
 			b := make([]byte, 1)
 			for i := range 2000 {
 				peer.Write([]byte{byte(i)})
@@ -232,7 +234,7 @@ func TestWatch(t *testing.T) {
 			if !before {
 				l.on(func() { tt.happen(peer) })
 			}
-			within(t, tt.name, func() {
+			testkit.Within(t, tt.name, func() {
 				if got := <-told; got != tt.want {
 					t.Errorf("%s, before %v: got %+v, want %+v", tt.name, before, got, tt.want)
 				}
@@ -263,7 +265,7 @@ func TestEndWithoutAnotherEvent(t *testing.T) {
 		}
 	}))
 	l.start(idle)
-	within(t, "the event", func() {
+	testkit.Within(t, "the event", func() {
 		for _, want := range []result{{"bye", nil}, {"", io.EOF}} {
 			if got := <-results; got != want {
 				t.Errorf("got %+v, want %+v", got, want)
@@ -310,7 +312,7 @@ func TestStaleEvent(t *testing.T) {
 		l.start(idle)
 		for _, text := range []string{"new", "newer"} {
 			peer.Write([]byte(text))
-			within(t, "Read", func() {
+			testkit.Within(t, "Read", func() {
 				if n, err := next.Read(b); string(b[:n]) != text || err != nil {
 					t.Errorf("end %v: read %q, %v; want %q", end, b[:n], err, text)
 				}
@@ -397,7 +399,7 @@ func TestSignals(t *testing.T) {
 		l.on(func() {})
 	}
 	peer.Write([]byte("x"))
-	within(t, "Read", func() {
+	testkit.Within(t, "Read", func() {
 		if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
 			t.Errorf("read %d, %v", n, err)
 		}

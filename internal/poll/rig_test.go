@@ -64,22 +64,7 @@ func (l *liveLoop) on(f func()) {
 	if !l.Post(func() { defer close(done); f() }) {
 		l.t.Fatal("the loop has been stopped")
 	}
-	within(l.t, "the loop", func() { <-done })
-}
-
-// within fails the test if run does not return.
-func within(t testing.TB, what string, run func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		run()
-	}()
-	select {
-	case <-done:
-	case <-time.After(hang):
-		panic("BUG: " + what + " hangs") // shows every goroutine
-	}
+	testkit.Within(l.t, "the loop", func() { <-done })
 }
 
 // sockets returns both ends of a connection. They end with the test.

@@ -79,7 +79,7 @@ func (l *liveLoop) shakeHands(pki *testkit.PKI, version uint16) shaken {
 			l.t.Errorf("server: %v", err)
 		}
 	})
-	within(l.t, "the handshake", wg.Wait)
+	testkit.Within(l.t, "the handshake", wg.Wait)
 	if got := s.server.ConnectionState().Version; got != version {
 		l.t.Fatalf("version %#x, want %#x", got, version)
 	}
@@ -170,7 +170,7 @@ func TestRecordInPieces(t *testing.T) {
 			if _, err := s.server.Write([]byte("HD\r\n")); err != nil {
 				t.Errorf("Write: %v", err)
 			}
-			within(t, "the client", func() {
+			testkit.Within(t, "the client", func() {
 				if n, err := s.client.Read(b); string(b[:n]) != "HD\r\n" || err != nil {
 					t.Errorf("the client read %q, %v", b[:n], err)
 				}

@@ -59,7 +59,7 @@ func TestWakesWhoWaits(t *testing.T) {
 				parked(t, c)
 				step(c, peer)
 			}
-			within(t, "Read", func() {
+			testkit.Within(t, "Read", func() {
 				if err := read(); !errors.Is(err, tt.want) {
 					t.Errorf("got %v, want %v", err, tt.want)
 				}
@@ -100,7 +100,7 @@ func TestInterruptedWait(t *testing.T) {
 		t.Errorf("%d events of a connection on which nothing happened", n)
 	}
 	peer.Write([]byte("x"))
-	within(t, "Read", func() {
+	testkit.Within(t, "Read", func() {
 		if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
 			t.Errorf("read %d, %v; want 1", n, err)
 		}

@@ -29,3 +29,21 @@ func poll(cond func() bool) bool {
 		}
 	}
 }
+
+// hang bounds what a test does in one go. It is never what a test measures.
+const hang = 20 * time.Second
+
+// Within ends the tests if run does not return.
+func Within(t testing.TB, what string, run func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run()
+	}()
+	select {
+	case <-done:
+	case <-time.After(hang):
+		panic("BUG: " + what + " hangs") // shows every goroutine
+	}
+}
