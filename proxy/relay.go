@@ -10,11 +10,11 @@ import (
 )
 
 // Sizes of a client's input buffer, in bytes. It starts small, and grows when a
-// read fills it or a request needs more. A client that has sent nothing has none.
+// read fills it or a request needs more: fourfold up to the second, and beyond it
+// twofold. A client that has sent nothing has none.
 const (
-	minInput  = 4 << 10
-	maxInput  = 64 << 10 // what it is cut back to between requests
-	growInput = 4        // times what it was
+	minInput = 4 << 10
+	maxInput = 64 << 10 // above it, it is cut back between requests
 )
 
 // largeTurns is for how many turns a client that met a large value is served
@@ -27,7 +27,9 @@ func (s *session) begin() error {
 		return err
 	}
 	s.turn = turn{snap: s.snap}
+	before := s.counts.requests
 	s.turn.used, s.turn.short = s.x.feed(s.in[s.r:s.w])
+	s.server.Metrics.Requests.Add(s.counts.requests - before)
 	return nil
 }
 
@@ -260,8 +262,10 @@ func (s *session) compact() {
 	s.r = 0
 	size := len(s.in)
 	switch {
+	case s.w == size && size < maxInput:
+		size *= 4
 	case s.w == size:
-		size *= growInput
+		size *= 2
 	case s.w == 0 && size > maxInput:
 		size = minInput
 	default:

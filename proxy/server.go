@@ -171,6 +171,9 @@ func (s *Server) start(l *Listener, c net.Conn) bool {
 		return false
 	}
 	if err := s.enter(n, c); err != nil {
+		if err != errStopped { // descriptors have run out
+			s.Metrics.Refused.Add(1)
+		}
 		l.admission.leave(n.facts.Addr)
 		return false
 	}

@@ -163,7 +163,8 @@ func TestInputBufferGrowsAndShrinks(t *testing.T) {
 		{4*minInput - 1, 4 * minInput},
 		{0, 4 * minInput}, // not worth giving back
 		{4 * minInput, 16 * minInput},
-		{16 * minInput, 64 * minInput},
+		{16 * minInput, 32 * minInput}, // twofold from maxInput on
+		{32 * minInput, 64 * minInput},
 		{1, 64 * minInput},
 		{0, minInput},
 	} {
