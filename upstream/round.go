@@ -174,7 +174,16 @@ func (l *Lane) Ready(e poll.Event) {
 	if err := l.proceed(e); err != nil && err != poll.ErrAgain {
 		l.failRound(err)
 	}
+	l.next()
 	l.deliver()
+}
+
+// next sends what waits before the owners of the last round are told: memcached has
+// something to do while they answer their clients.
+func (l *Lane) next() {
+	if l.conn != nil && len(l.flight) == 0 && len(l.queue) > 0 {
+		l.round()
+	}
 }
 
 func (l *Lane) proceed(e poll.Event) error {
