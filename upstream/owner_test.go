@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,4 +162,31 @@ func TestNoDescriptorForDial(t *testing.T) {
 		t.Fatalf("statuses %v, want down", got)
 	}
 	testkit.Eventually(t, "the connection to be closed", func() bool { return fake.Conns() == 0 })
+}
+
+// owned is an owner that looks at its lane when it is told.
+type owned func()
+
+func (o owned) Served() { o() }
+
+// TestNextRoundBeforeOwnersAreTold checks that memcached has what waits before the
+// owners of the last round do whatever they do.
+func TestNextRoundBeforeOwnersAreTold(t *testing.T) {
+	fake, r := startFake(t, testkit.FakeOptions{}, nil)
+	r.do(cmd("get", "warm"))
+	l := r.lanes[0]
+	var once sync.Once
+	fake.OnRequest(func(int, []byte) testkit.Fault {
+		once.Do(func() { testkit.Eventually(t, "the next batch", func() bool { return l.queued() == 1 }) })
+		return testkit.Fault{}
+	})
+	flying := make(chan int, 1)
+	first, second := batchOf(cmd("get", "a")), batchOf(cmd("get", "b"), cmd("get", "c"))
+	l.on(func() { l.Add(first, owned(func() { flying <- len(l.flight) })) })
+	testkit.Eventually(t, "the first batch to be sent", func() bool { return l.flying() == 1 })
+	testkit.Within(t, "the next batch", l.add(second))
+	if n := <-flying; n != 2 {
+		t.Errorf("%d calls were under way when the first owner was told, want those of the next batch", n)
+	}
+	fake.OnRequest(nil)
 }
