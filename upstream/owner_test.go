@@ -3,8 +3,8 @@ package upstream
 import (
 	"runtime/debug"
 	"slices"
-	"syscall"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
