@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -28,9 +29,9 @@ var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
 // query or fragment.
 var plainURI = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:[A-Za-z0-9._~:/+,;=()!$&'*-]+$`)
 
-// FromCertificate returns the names of a parsed client certificate. That it is
-// verified is the caller's business: names are read here and not believed. The
-// common name is read only if asked for.
+// FromCertificate returns the names of a parsed client certificate, and the pin of
+// its key. That it is verified is the caller's business: names are read here and
+// not believed. The common name is read only if asked for.
 //
 // It refuses a certificate with more than one URI, with a name that could be
 // read in two ways, or with no name at all. NotAfter is that of the leaf; a
@@ -40,7 +41,7 @@ func FromCertificate(leaf *x509.Certificate, commonName bool) (*Cert, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cert{NotAfter: leaf.NotAfter}
+	c := &Cert{NotAfter: leaf.NotAfter, Pin: sha256.Sum256(leaf.RawSubjectPublicKeyInfo)}
 	if c.URI, err = oneURI(uris); err != nil {
 		return nil, err
 	}

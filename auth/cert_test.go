@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -248,6 +249,9 @@ func TestFromCertificate(t *testing.T) {
 				}
 				continue
 			}
+			if want != nil {
+				want.Pin = sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+			}
 			got, err := FromCertificate(leaf, tt.withCN)
 			if (err == nil) != (want != nil) || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, %s: got %+v, %v; want %+v", tt.name, kind, got, err, want)
@@ -259,6 +263,27 @@ func TestFromCertificate(t *testing.T) {
 				t.Errorf("%s: error %q", tt.name, err)
 			}
 		}
+	}
+}
+
+// TestPinIsOfTheKey shows that another certificate of one key has the same pin,
+// and one of another key has not.
+func TestPinIsOfTheKey(t *testing.T) {
+	a, b := newSigner(t), newSigner(t)
+	pinOf := func(s signer, names []asn1.RawValue) [32]byte {
+		c, err := FromCertificate(s.parsed(t, names, nil), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Pin
+	}
+	der, err := x509.MarshalPKIXPublicKey(&a.key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, renewed, other := pinOf(a, uri(id)), pinOf(a, dns("web.example")), pinOf(b, uri(id))
+	if one != sha256.Sum256(der) || renewed != one || other == one {
+		t.Errorf("key a has pins %x and %x, want %x; key b has %x", one, renewed, sha256.Sum256(der), other)
 	}
 }
 
