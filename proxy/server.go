@@ -171,7 +171,7 @@ func (s *Server) start(l *Listener, c net.Conn) bool {
 		return false
 	}
 	if err := s.enter(n, c); err != nil {
-		if err != errStopped { // descriptors have run out
+		if err != errStopped { // descriptors have run out, or the peer is unknown
 			s.Metrics.Refused.Add(1)
 		}
 		l.admission.leave(n.facts.Addr)
@@ -185,6 +185,10 @@ func (s *Server) start(l *Listener, c net.Conn) bool {
 // enter puts a session among those of its loop and the server's.
 func (s *Server) enter(n *session, c net.Conn) (err error) {
 	if n.sock, err = poll.Take(c); err != nil {
+		return err
+	}
+	if n.facts.Unix, err = peerOf(n.sock); err != nil {
+		n.sock.Close()
 		return err
 	}
 	n.wire = newWire(n.sock, s.handshakes)
