@@ -128,6 +128,13 @@ var failures = answers{
 	StatusDenied:          AccessDenied,
 	StatusInvalid:         lineBadFormat,
 	StatusUnauthenticated: Unauthenticated,
+	StatusLimitRate:       LimitRate,
+	StatusLimitBytes:      LimitBytes,
+	StatusLimitInFlight:   LimitInFlight,
+	StatusLimitValue:      LimitValue,
+	StatusLimitTTL:        LimitTTL,
+	StatusLimitKeys:       LimitKeys,
+	StatusLimitConns:      LimitConns,
 }
 
 // ParseLine parses one command line without its terminator, as a person writes

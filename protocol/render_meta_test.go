@@ -77,12 +77,13 @@ func answerTo(r *Request, reply *Reply) []byte {
 // TestQuietHides lists what the quiet form of each command leaves unsaid, and
 // that nothing is left unsaid without it.
 func TestQuietHides(t *testing.T) {
-	const failed = "none refused lost down dropped busy unfit denied"
+	const denied = " denied limit-rate limit-bytes limit-in-flight limit-value limit-ttl limit-keys limit-conns"
+	const failed = "none refused lost down dropped busy unfit" + denied
 	want := map[string]string{
 		"mg": "miss", "ms": "ok", "md": "ok", "ma": "ok number",
 		"GET": "miss no-memory " + failed, "GETK": "miss no-memory " + failed, "GAT": "miss no-memory " + failed, "GATK": "miss no-memory " + failed,
-		"SET": "ok denied", "ADD": "ok denied", "REPLACE": "ok denied", "APPEND": "ok denied", "PREPEND": "ok denied",
-		"DELETE": "ok denied", "INCREMENT": "number denied", "DECREMENT": "number denied", "FLUSH": "ok denied", "QUIT": "ok",
+		"SET": "ok" + denied, "ADD": "ok" + denied, "REPLACE": "ok" + denied, "APPEND": "ok" + denied, "PREPEND": "ok" + denied,
+		"DELETE": "ok" + denied, "INCREMENT": "number" + denied, "DECREMENT": "number" + denied, "FLUSH": "ok" + denied, "QUIT": "ok",
 	}
 	for _, v := range Verbs() {
 		for status := range statusCount {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 )
 
 // magicReply is the first byte of every reply of the binary dialect.
@@ -51,7 +52,7 @@ type packetStatus struct {
 
 // packetStatuses are those of every status, unless a row knows better.
 //
-// A denial is said with the one status that every common client takes for an
+// A denial, by a limit too, is said with the one status that every common client takes for an
 // error of its request and for no fault of the connection, docs/clients.md: some
 // drop a connection, or a server, on a status that they don't know or take for
 // serious, and log in anew for the next request.
@@ -73,6 +74,19 @@ var packetStatuses = [statusCount]packetStatus{
 	StatusDenied:          {codeTooLarge, "Access denied."},
 	StatusInvalid:         {codeInvalid, ""},
 	StatusUnauthenticated: {codeAuth, ""},
+	StatusLimitRate:       {codeTooLarge, textOf(LimitRate)},
+	StatusLimitBytes:      {codeTooLarge, textOf(LimitBytes)},
+	StatusLimitInFlight:   {codeTooLarge, textOf(LimitInFlight)},
+	StatusLimitValue:      {codeTooLarge, textOf(LimitValue)},
+	StatusLimitTTL:        {codeTooLarge, textOf(LimitTTL)},
+	StatusLimitKeys:       {codeTooLarge, textOf(LimitKeys)},
+	StatusLimitConns:      {codeTooLarge, textOf(LimitConns)},
+}
+
+// textOf is what a line of the ASCII dialects says behind its first word.
+func textOf(line string) string {
+	_, text, _ := strings.Cut(strings.TrimSuffix(line, crlf), " ")
+	return text
 }
 
 // packetRenderer writes the replies of the binary dialect.

@@ -24,6 +24,10 @@ func codeWords() map[Status]string {
 		StatusNone: "0x84 Upstream failed.", StatusRefused: "0x84 Upstream failed.", StatusLost: "0x84 Upstream failed.", StatusDown: "0x84 Upstream failed.",
 		StatusDropped: "0x03 Too large.", StatusBusy: "0x85 Upstream busy.", StatusUnfit: "0x81 Unknown command",
 		StatusDenied: "0x03 Access denied.", StatusUnauthenticated: "0x20 Auth failure.",
+		StatusLimitRate: "0x03 request rate limit exceeded", StatusLimitBytes: "0x03 byte rate limit exceeded",
+		StatusLimitInFlight: "0x03 too many requests in flight", StatusLimitValue: "0x03 value exceeds the limit",
+		StatusLimitTTL: "0x03 expiry exceeds the limit", StatusLimitKeys: "0x03 too many keys in one request",
+		StatusLimitConns: "0x03 too many connections",
 	}
 }
 

@@ -35,6 +35,10 @@ func TestAnswers(t *testing.T) {
 		StatusDropped: "SERVER_ERROR reply too large", StatusDenied: "CLIENT_ERROR access denied", StatusBusy: "SERVER_ERROR upstream busy",
 		StatusInvalid: "CLIENT_ERROR bad command line format",
 		StatusUnfit:   "SERVER_ERROR upstream too old for this command", StatusUnauthenticated: "CLIENT_ERROR unauthenticated",
+		StatusLimitRate: "CLIENT_ERROR request rate limit exceeded", StatusLimitBytes: "CLIENT_ERROR byte rate limit exceeded",
+		StatusLimitInFlight: "CLIENT_ERROR too many requests in flight", StatusLimitValue: "CLIENT_ERROR value exceeds the limit",
+		StatusLimitTTL: "CLIENT_ERROR expiry exceeds the limit", StatusLimitKeys: "CLIENT_ERROR too many keys in one request",
+		StatusLimitConns: "CLIENT_ERROR too many connections",
 	}
 	for _, name := range classicCommands() {
 		f := Form{Verb: verbNamed(name)}
@@ -67,6 +71,7 @@ func TestLinesAreLines(t *testing.T) {
 	lines := []string{
 		Stored, MN, AccessDenied, Unauthenticated, AuthFailed, AuthBadToken, AuthBadEnd, AuthBusy,
 		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, UpstreamBusy, UpstreamUnfit,
+		LimitRate, LimitBytes, LimitInFlight, LimitValue, LimitTTL, LimitKeys, LimitConns,
 	}
 	for _, v := range Verbs() {
 		f := Form{Verb: v}
@@ -80,6 +85,19 @@ func TestLinesAreLines(t *testing.T) {
 	for _, line := range lines {
 		if !strings.HasSuffix(line, "\r\n") || strings.Count(line, "\n") != 1 || strings.Count(line, "\r") != 1 || len(line) < 4 {
 			t.Errorf("%q is not one line", line)
+		}
+	}
+}
+
+// TestLimitsAreToldToStrangers: a connection over its limit is told so before it
+// has asked for anything.
+func TestLimitsAreToldToStrangers(t *testing.T) {
+	for dialect, want := range map[Dialect]string{
+		ASCII: "xCLIENT_ERROR too many connections\r\n", Binary: "x" + string(answerOf(0, 0x03, "too many connections")),
+	} {
+		f := Form{Dialect: dialect}
+		if got := string(f.AppendAnswer([]byte("x"), nil, &Reply{Status: StatusLimitConns})); got != want {
+			t.Errorf("%s: got %q, want %q", dialect, got, want)
 		}
 	}
 }

@@ -29,12 +29,22 @@ const (
 	StatusDenied                        // not sent: policy denies it
 	StatusInvalid                       // not sent: a login names what can't be a mechanism
 	StatusUnauthenticated               // not sent: the client has not said who it is
+	StatusLimitRate                     // not sent: more requests a second than its identity may send
+	StatusLimitBytes                    // not sent: more bytes a second than its identity may move
+	StatusLimitInFlight                 // not sent: more requests at once than its identity may have
+	StatusLimitValue                    // not sent: the value is larger than its identity may store
+	StatusLimitTTL                      // not sent: the item would live longer than its identity may have it
+	StatusLimitKeys                     // not sent: more keys in one request than its identity may name
+	StatusLimitConns                    // not sent: more connections than its identity may have
 
 	statusCount
 )
 
 // statuses is a set of them.
 type statuses uint32
+
+// Every status must have its bit in a set.
+const _ = uint(32 - statusCount)
 
 func statusesOf(list ...Status) (set statuses) {
 	for _, s := range list {

@@ -106,16 +106,18 @@ var opcodes = []Verb{
 	{Name: "STAT", Grant: "stats", Category: CatStats, packet: packet{code: 0x10, key: keyOptional, read: readStat}, grammar: statLines},
 }
 
-// What quiet opcodes leave unsaid: what the client expects, and denials, which
-// the audit has. Common clients take an error to a quiet request for the end of
+// What quiet opcodes leave unsaid: what the client expects, and denials, by a
+// limit too, which the audit has. Common clients take an error to a quiet request for the end of
 // many, or for the answer to the next request; that another key's value is read
 // from then on is worse than that one denial is not heard of. A quiet read says
 // nothing at all but what it found.
 var (
-	quietReads = statusesOf(StatusMiss, StatusDenied, StatusNone, StatusRefused, StatusNoMemory,
+	denials = statusesOf(StatusDenied, StatusLimitRate, StatusLimitBytes, StatusLimitInFlight, StatusLimitValue,
+		StatusLimitTTL, StatusLimitKeys, StatusLimitConns)
+	quietReads = denials | statusesOf(StatusMiss, StatusNone, StatusRefused, StatusNoMemory,
 		StatusLost, StatusDown, StatusDropped, StatusBusy, StatusUnfit)
-	quietWrites = statusesOf(StatusOK, StatusDenied)
-	quietArith  = statusesOf(StatusNumber, StatusDenied)
+	quietWrites = denials | statusesOf(StatusOK)
+	quietArith  = denials | statusesOf(StatusNumber)
 )
 
 // loginOpcodes are answered by slabgate and never go anywhere.

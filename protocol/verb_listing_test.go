@@ -88,6 +88,8 @@ func statusNames() [statusCount]string {
 		StatusNotStored: "not-stored", StatusExists: "exists", StatusNonNumeric: "non-numeric", StatusTooLarge: "too-large",
 		StatusNoMemory: "no-memory", StatusRefused: "refused", StatusLost: "lost", StatusDown: "down", StatusDropped: "dropped",
 		StatusBusy: "busy", StatusUnfit: "unfit", StatusDenied: "denied", StatusInvalid: "invalid", StatusUnauthenticated: "unauthenticated",
+		StatusLimitRate: "limit-rate", StatusLimitBytes: "limit-bytes", StatusLimitInFlight: "limit-in-flight", StatusLimitValue: "limit-value",
+		StatusLimitTTL: "limit-ttl", StatusLimitKeys: "limit-keys", StatusLimitConns: "limit-conns",
 	}
 }
 

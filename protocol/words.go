@@ -48,6 +48,13 @@ const (
 	ReplyTooLarge   = "SERVER_ERROR reply too large\r\n"
 	UpstreamBusy    = "SERVER_ERROR upstream busy\r\n"
 	UpstreamUnfit   = "SERVER_ERROR upstream too old for this command\r\n"
+	LimitRate       = "CLIENT_ERROR request rate limit exceeded\r\n"
+	LimitBytes      = "CLIENT_ERROR byte rate limit exceeded\r\n"
+	LimitInFlight   = "CLIENT_ERROR too many requests in flight\r\n"
+	LimitValue      = "CLIENT_ERROR value exceeds the limit\r\n"
+	LimitTTL        = "CLIENT_ERROR expiry exceeds the limit\r\n"
+	LimitKeys       = "CLIENT_ERROR too many keys in one request\r\n"
+	LimitConns      = "CLIENT_ERROR too many connections\r\n"
 )
 
 // answers say what a client of the classic dialect reads for each status of a
