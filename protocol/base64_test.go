@@ -12,7 +12,7 @@ func TestDecodeKey(t *testing.T) {
 		"Zm\r9v": "!", "Zm9v\n": "!", "Zm9v\r\n": "!", "\nZm9v": "!", "Zm8=\n": "!", "Zm8\n=": "!",
 		"Zm9": "!", "Zm9=": "!", "Zh==": "!", "Zm8": "!", "Zm9v=": "!", "Zm8==": "!", "Zm8=Zm8=": "!", "Zm9v ": "!", "Zm-_": "!", "=": "!",
 	} {
-		key, err := decodeKey([]byte(in))
+		key, err := decodeKey([]byte(in), MaxKey)
 		got := string(key)
 		if err != nil {
 			got = "!"
@@ -29,12 +29,16 @@ func FuzzDecodeKey(f *testing.F) {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		key, err := decodeKey(in)
-		if err == nil && (base64.StdEncoding.EncodeToString(key) != string(in) || len(in) > MaxKey) {
-			t.Errorf("%q is read as %q", in, key)
-		}
-		if plain, bad := base64.StdEncoding.DecodeString(string(in)); err != nil && bad == nil && base64.StdEncoding.EncodeToString(plain) == string(in) && len(in) <= MaxKey {
-			t.Errorf("%q is refused", in)
+		for _, limit := range []int{MaxKey, 3} {
+			key, err := decodeKey(in, limit)
+			if err == nil && (base64.StdEncoding.EncodeToString(key) != string(in) || len(in) > MaxKey || len(key) > limit) {
+				t.Errorf("%q is read as %q", in, key)
+			}
+			plain, bad := base64.StdEncoding.DecodeString(string(in))
+			good := bad == nil && base64.StdEncoding.EncodeToString(plain) == string(in) && len(in) <= MaxKey && len(plain) <= limit
+			if err != nil && good {
+				t.Errorf("%q is refused", in)
+			}
 		}
 	})
 }

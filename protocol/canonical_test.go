@@ -88,9 +88,17 @@ func formOf(c *Command, dialect int) *regexp.Regexp {
 	return canonicalForms[word][1]
 }
 
+// itemOf is what memcached calls the item of c.
+func itemOf(c *Command) string {
+	if c.Hashed {
+		return string(c.Prefix)
+	}
+	return string(c.Prefix) + string(c.Key)
+}
+
 // writeMeta writes c as its canonical meta command, a second time.
 func writeMeta(c *Command, opaque uint64) string {
-	tok := []string{c.Verb.canon.word, string(c.Key)}
+	tok := []string{c.Verb.canon.word, itemOf(c)}
 	if c.Verb.canon.value {
 		tok = append(tok, strconv.Itoa(len(c.Value)))
 	}
@@ -124,7 +132,7 @@ func checkCanonical(wire []byte, c *Command, opaque uint64, dialect int) string 
 	}
 	// What a form leaves out is its zero.
 	want := map[string]string{
-		"key": latin1(c.Key), "exp": strconv.Itoa(int(c.Exptime)), "flags": strconv.FormatUint(uint64(c.Flags), 10),
+		"key": latin1([]byte(itemOf(c))), "exp": strconv.Itoa(int(c.Exptime)), "flags": strconv.FormatUint(uint64(c.Flags), 10),
 		"delta": strconv.FormatUint(c.Delta, 10), "cas": strconv.FormatUint(c.CAS, 10),
 		"len": strconv.Itoa(len(c.Value)), "opaque": fmt.Sprintf("%016x", opaque),
 	}

@@ -4,11 +4,16 @@ import "encoding/binary"
 
 // Command is one command about one key, as it goes to memcached. Its slices are
 // the caller's and are only read while it is composed and answered.
+//
+// The item is called Prefix and then Key, which together must be a [ValidKey].
+// The client knows it by Key alone.
 type Command struct {
 	Verb *Verb
 	Params
-	Key   []byte // ValidKey
-	Value []byte
+	Prefix []byte // what memcached has before the key, or nothing
+	Hashed bool   // the key is not written: Prefix ends in what stands for it
+	Key    []byte // the client's own
+	Value  []byte
 }
 
 // Command returns the verb's plainest command about a key: its caller adds what
@@ -19,13 +24,24 @@ func (v *Verb) Command(key []byte) Command {
 
 // Command returns the request's command about its i-th key.
 func (r *Request) Command(i int) Command {
-	return Command{Verb: r.Verb, Params: r.Params, Key: r.Keys[i], Value: r.Value}
+	return Command{Verb: r.Verb, Params: r.Params, Prefix: r.Prefix, Hashed: r.Hashed, Key: r.Keys[i], Value: r.Value}
 }
 
 // Request returns the request about one key that would make this command, for a
 // decision to be made anew.
 func (c *Command) Request() *Request {
-	return &Request{Form: Form{Verb: c.Verb}, Params: c.Params, Keys: [][]byte{c.Key}, Value: c.Value}
+	return &Request{
+		Form: Form{Verb: c.Verb}, Params: c.Params, Prefix: c.Prefix, Hashed: c.Hashed, Keys: [][]byte{c.Key}, Value: c.Value,
+	}
+}
+
+// appendItem appends what memcached calls the item that its client calls key.
+func appendItem(dst, prefix, key []byte, hashed bool) []byte {
+	dst = append(dst, prefix...)
+	if hashed {
+		return dst
+	}
+	return append(dst, key...)
 }
 
 // canon is a command's canonical form upstream, in both dialects.
@@ -79,7 +95,7 @@ var partLetters = []struct {
 // in it that a client chose but key, value and range-checked numbers.
 func AppendMeta(dst []byte, c *Command, opaque uint64) []byte {
 	dst = append(append(dst, c.Verb.canon.word...), ' ')
-	dst = append(dst, c.Key...)
+	dst = appendItem(dst, c.Prefix, c.Key, c.Hashed)
 	if c.Verb.canon.value {
 		dst = appendUint(append(dst, ' '), uint64(len(c.Value)))
 	}
@@ -159,7 +175,10 @@ func (c *Command) appendValue(dst []byte) []byte {
 // AppendAlone appends a command that goes upstream alone, canonically.
 func AppendAlone(dst []byte, r *Request) []byte {
 	dst = append(dst, r.Verb.upstreamWord()...)
-	if len(r.Args) > 0 {
+	switch {
+	case r.Verb.Access != 0: // its argument is a key
+		dst = appendItem(append(dst, ' '), r.Prefix, r.Args, r.Hashed)
+	case len(r.Args) > 0:
 		dst = append(append(dst, ' '), r.Args...)
 	}
 	return append(dst, crlf...)

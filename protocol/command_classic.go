@@ -73,7 +73,7 @@ func AppendClassic(dst []byte, c *Command) []byte {
 	if c.Verb.canon.word == "mg" && c.Has&HasExptime != 0 && read { // gat names the expiry before the key
 		dst = append(appendInt(dst, int64(c.Exptime)), ' ')
 	}
-	dst = append(dst, c.Key...)
+	dst = appendItem(dst, c.Prefix, c.Key, c.Hashed)
 	switch {
 	case c.Verb.canon.value:
 		dst = c.appendStore(dst)

@@ -33,7 +33,7 @@ func (p *Parser) takeKeys(first int) error {
 		return p.reject(lineBadFormat)
 	}
 	for _, key := range p.tok[first:] {
-		if !ValidKey(key) {
+		if !p.validKey(key) {
 			return p.reject(lineBadFormat)
 		}
 		p.req.Keys = append(p.req.Keys, key)
@@ -58,7 +58,7 @@ func parseGat(p *Parser) error {
 // touch: <key> <exptime> [noreply]
 func parseTouch(p *Parser) error {
 	p.noReply(4)
-	if len(p.tok) != 3 || !ValidKey(p.tok[1]) {
+	if len(p.tok) != 3 || !p.validKey(p.tok[1]) {
 		return p.reject(lineBadFormat)
 	}
 	if !p.exptime(2) {
@@ -74,7 +74,7 @@ func parseDelete(p *Parser) error {
 	if len(p.tok) == 3 && string(p.tok[2]) == "0" {
 		p.tok = p.tok[:2]
 	}
-	if len(p.tok) != 2 || !ValidKey(p.tok[1]) {
+	if len(p.tok) != 2 || !p.validKey(p.tok[1]) {
 		return p.reject(lineBadFormat)
 	}
 	p.req.Keys = append(p.req.Keys, p.tok[1])
@@ -84,7 +84,7 @@ func parseDelete(p *Parser) error {
 // incr, decr: <key> <delta> [noreply]
 func parseArith(p *Parser) error {
 	p.noReply(4)
-	if len(p.tok) != 3 || !ValidKey(p.tok[1]) {
+	if len(p.tok) != 3 || !p.validKey(p.tok[1]) {
 		return p.reject(lineBadFormat)
 	}
 	var ok bool
@@ -133,7 +133,7 @@ func parseStore(p *Parser) error {
 func (p *Parser) storeFields() bool {
 	flags, ok := parseUint(p.tok[2], maxU32)
 	p.req.Flags = uint32(flags)
-	if !ok || !ValidKey(p.tok[1]) || !p.exptime(3) {
+	if !ok || !p.validKey(p.tok[1]) || !p.exptime(3) {
 		return false
 	}
 	if len(p.tok) == 6 {

@@ -190,26 +190,28 @@ func (p *Parser) metaKey(tok []byte) string {
 	key := tok
 	if p.req.base64 {
 		var err error
-		if key, err = decodeKey(tok); err != nil {
+		if key, err = decodeKey(tok, p.maxKey()); err != nil {
 			return lineBadBase64
 		}
 	}
-	if !ValidKey(key) {
+	if !p.validKey(key) {
 		return lineBadFormat
 	}
 	p.req.Keys = append(p.req.Keys, key)
 	return ""
 }
 
-// errBase64 is a key that is no base64, or not the one way of writing its bytes.
+// errBase64 is a key that is no base64, not the one way of writing its bytes, or
+// too long.
 var errBase64 = errors.New("protocol: key is not canonical base64")
 
-// decodeKey returns the bytes that tok stands for, in memory of their own: they
-// are wanted for as long as the request, and the parser may meet the next one.
-func decodeKey(tok []byte) ([]byte, error) {
+// decodeKey returns the bytes that tok stands for, at most limit of them, in
+// memory of their own: they are wanted for as long as the request, and the parser
+// may meet the next one.
+func decodeKey(tok []byte, limit int) ([]byte, error) {
 	key := make([]byte, base64.StdEncoding.DecodedLen(len(tok)))
 	n, err := base64.StdEncoding.Strict().Decode(key, tok)
-	if err != nil || len(tok) > MaxKey || base64.StdEncoding.EncodedLen(n) != len(tok) {
+	if err != nil || len(tok) > MaxKey || n > limit || base64.StdEncoding.EncodedLen(n) != len(tok) {
 		return nil, errBase64
 	}
 	return key[:n], nil

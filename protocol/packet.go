@@ -113,7 +113,7 @@ func (p *Parser) shape(v *Verb, h *header) error {
 		return p.refusePacket(codeUnknown, closing)
 	case h.body > maxU31:
 		return p.refusePacket(codeTooLarge, closing)
-	case h.key > MaxKey:
+	case h.key > p.keyLimit(v):
 		return p.refusePacket(codeInvalid, closing)
 	case v == nil:
 		return p.refusePacket(codeUnknown, h.body)
@@ -123,6 +123,15 @@ func (p *Parser) shape(v *Verb, h *header) error {
 		return p.refusePacket(codeAuth, closing)
 	}
 	return nil
+}
+
+// keyLimit is the longest key that a packet may have, in bytes. One that names no
+// item is memcached's concern alone.
+func (p *Parser) keyLimit(v *Verb) int64 {
+	if v == nil || v.Access == 0 {
+		return MaxKey
+	}
+	return int64(p.maxKey())
 }
 
 // fits reports whether a header has the extras and the key it must have.

@@ -21,6 +21,8 @@ type Parser struct {
 	Dialect Dialect
 	MaxItem int      // item size limit of the memcached behind, in bytes; 0 is DefaultMaxItem
 	Knows   Features // of the memcached behind
+	Prefix  int      // bytes that are put before every key upstream; they count for the item size
+	MaxKey  int      // longest key a client may send, in bytes; 0, or anything above it, is [MaxKey]
 
 	// Wanted is asked of a request with a value whether the value is worth
 	// waiting for. If not, what comes of it is thrown away. It may be asked of
@@ -232,10 +234,20 @@ func (p *Parser) maxItem() int {
 	return p.MaxItem
 }
 
+func (p *Parser) maxKey() int {
+	if p.MaxKey == 0 {
+		return MaxKey
+	}
+	return min(p.MaxKey, MaxKey)
+}
+
+// validKey reports whether a client may name an item by key.
+func (p *Parser) validKey(key []byte) bool { return len(key) <= p.maxKey() && ValidKey(key) }
+
 // tooLarge reports whether the item of the store being parsed is larger than
 // memcached takes.
 func (p *Parser) tooLarge() bool {
-	return itemSize(len(p.req.Keys[0]), p.req.Flags, p.req.size) > int64(p.maxItem())
+	return itemSize(p.Prefix+len(p.req.Keys[0]), p.req.Flags, p.req.size) > int64(p.maxItem())
 }
 
 // isGet reports whether a line, or the start of one, is a retrieval, which may

@@ -35,16 +35,19 @@ var refusals = []string{
 func FuzzParser(f *testing.F) {
 	for i, row := range allRows() {
 		if len(row.in) < 4096 {
-			f.Add([]byte(row.in+probeOf(row)), uint64(i), row.maxItem == 0, row.knows != 0)
+			f.Add([]byte(row.in+probeOf(row)), uint64(i), row.maxItem == 0, row.knows != 0, i%2 == 0)
 		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large, newer bool) {
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large, newer, prefixed bool) {
 		row := parserRow{in: string(in), maxItem: 512}
 		if large {
 			row.maxItem = 0
 		}
 		if newer {
 			row.knows = allFeatures
+		}
+		if prefixed {
+			row.prefix, row.maxKey = 100, 150
 		}
 		checkStream(t, row, seed)
 	})
@@ -54,7 +57,7 @@ func FuzzParser(f *testing.F) {
 func checkStream(t *testing.T, row parserRow, seed uint64) {
 	t.Helper()
 	whole := run(row)
-	whole.visit = func(r *Request) { checkRequest(t, r, row.maxItem) }
+	whole.visit = func(r *Request) { checkRequest(t, r, row) }
 	whole.refuse = func(r *Refusal) { checkRefusal(t, r) }
 	whole.arrive(row.in)
 	whole.end()
@@ -129,7 +132,7 @@ func checkClosed(t *testing.T, events []string) {
 }
 
 // checkRequest checks one request and every form of it upstream.
-func checkRequest(t *testing.T, r *Request, maxItem int) {
+func checkRequest(t *testing.T, r *Request, row parserRow) {
 	t.Helper()
 	if r.Verb.Route == RouteKeyless {
 		checkAlone(t, r)
@@ -137,15 +140,16 @@ func checkRequest(t *testing.T, r *Request, maxItem int) {
 	if wantsKeys := r.Verb.Access != 0 || r.Verb.Local == LocalAuth || r.Verb.Local == LocalStep; (len(r.Keys) == 0) == wantsKeys {
 		t.Errorf("%s: has %d keys", describe(r), len(r.Keys))
 	}
-	if maxItem > 0 && len(r.Value) > max(maxItem, MaxSASL) || len(r.Value) != r.Size() || len(r.Keys) > MaxGetKeys {
+	if row.maxItem > 0 && len(r.Value) > max(row.maxItem, MaxSASL) || len(r.Value) != r.Size() || len(r.Keys) > MaxGetKeys {
 		t.Errorf("%s: value of %d bytes, size %d, %d keys", r.Verb.Name, len(r.Value), r.Size(), len(r.Keys))
 	}
 	for i := range r.Keys {
-		if r.Verb.Access != 0 && !ValidKey(r.Keys[i]) {
+		if r.Verb.Access != 0 && (!ValidKey(r.Keys[i]) || row.maxKey > 0 && len(r.Keys[i]) > row.maxKey) {
 			t.Errorf("%s: key %q", r.Verb.Name, r.Keys[i])
 		}
 		if r.Verb.Route == RouteKeys {
 			checkCommand(t, r, i)
+			checkPrefixed(t, r, i)
 		}
 	}
 }
@@ -171,6 +175,30 @@ func checkCommand(t *testing.T, r *Request, i int) {
 	}
 }
 
+// checkPrefixed checks the command about an item that is called something else
+// upstream: with the prefix before the key, or standing for it.
+func checkPrefixed(t *testing.T, r *Request, i int) {
+	t.Helper()
+	c := r.Command(i)
+	c.Prefix = []byte("tenant:0123456789")
+	for _, c.Hashed = range []bool{false, true} {
+		if !ValidKey([]byte(itemOf(&c))) {
+			continue
+		}
+		meta := AppendMeta(nil, &c, 0xfeed)
+		if fault := checkCanonical(meta, &c, 0xfeed, 0); fault != "" {
+			t.Errorf("%s as meta with a prefix: %s", describe(r), fault)
+		}
+		checkMetaAgain(t, &c, meta)
+		if !c.FitsClassic() {
+			continue
+		}
+		if fault := checkCanonical(AppendClassic(nil, &c), &c, 0, 1); fault != "" {
+			t.Errorf("%s as classic with a prefix: %s", describe(r), fault)
+		}
+	}
+}
+
 // checkMetaAgain parses the canonical meta command anew: it says the same.
 func checkMetaAgain(t *testing.T, c *Command, wire []byte) {
 	t.Helper()
@@ -184,7 +212,7 @@ func checkMetaAgain(t *testing.T, c *Command, wire []byte) {
 	if c.Verb.canon.value && one.Exptime == 0 {
 		one.Has &^= HasExptime // a store that never expires does not say so
 	}
-	if !slices.Equal(partTokens(&again.Params), partTokens(&one)) || !bytes.Equal(again.Keys[0], c.Key) ||
+	if !slices.Equal(partTokens(&again.Params), partTokens(&one)) || string(again.Keys[0]) != itemOf(c) ||
 		!bytes.Equal(again.Value, c.Value) || again.Quiet || again.NoReply {
 		t.Errorf("%q: parsed anew it is %s, want %s", wire, describe(again), partTokens(&one))
 	}

@@ -17,7 +17,7 @@ type renderer struct {
 
 	// alone turns memcached's lines to a command that went there alone into the
 	// client's reply.
-	alone func(dst []byte, f *Form, lines []byte) []byte
+	alone func(dst []byte, r *Request, lines []byte) []byte
 
 	version func(dst []byte, f *Form, version string) []byte
 	noOp    func(dst []byte, f *Form) []byte
@@ -94,8 +94,9 @@ func (r *Request) AppendMiss(dst, key []byte) ([]byte, bool) {
 }
 
 // AppendAlone appends the reply to a command that went upstream alone, from the
-// lines that memcached answered with.
-func (f *Form) AppendAlone(dst, lines []byte) []byte { return f.renderer().alone(dst, f, lines) }
+// lines that memcached answered with. The request must have the prefix it was
+// sent with.
+func (r *Request) AppendAlone(dst, lines []byte) []byte { return r.renderer().alone(dst, r, lines) }
 
 // AppendVersion appends the answer to a version command.
 func (f *Form) AppendVersion(dst []byte, version string) []byte {

@@ -6,7 +6,7 @@ var classicRenderer = renderer{
 	end:     crlf,
 	answer:  classicAnswer,
 	failure: lineFailure,
-	alone:   func(dst []byte, _ *Form, lines []byte) []byte { return append(dst, lines...) },
+	alone:   appendLines,
 	version: lineVersion,
 	noOp:    func(dst []byte, _ *Form) []byte { return append(dst, lineMN...) },
 	quit:    func(dst []byte, _ *Form) []byte { return dst },

@@ -9,7 +9,7 @@ var metaRenderer = renderer{
 	end:     crlf,
 	answer:  metaAnswer,
 	failure: lineFailure,
-	alone:   classicRenderer.alone,
+	alone:   appendLines,
 	version: lineVersion,
 	noOp:    classicRenderer.noOp,
 	quit:    classicRenderer.quit,

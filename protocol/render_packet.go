@@ -170,7 +170,8 @@ func packetAnswer(dst []byte, f *Form, key []byte, r *Reply) []byte {
 
 // packetAlone turns lines into packets: each statistic is one, and so is their
 // end. A line that refuses becomes a status.
-func packetAlone(dst []byte, f *Form, lines []byte) []byte {
+func packetAlone(dst []byte, r *Request, lines []byte) []byte {
+	f := &r.Form
 	for line := range bytes.Lines(lines) {
 		if name, value, ok := ParseStat(line); ok {
 			dst = appendHeader(dst, f, codeOK, sizes{key: len(name), value: len(value)}, 0)

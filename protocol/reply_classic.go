@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"encoding/base64"
 	"slices"
 )
 
@@ -45,7 +44,7 @@ func (r *Reply) classicItem(line []byte, c *Command) error {
 	if !ok {
 		return r.errorLine(line, c)
 	}
-	if rest, ok = bytes.CutPrefix(rest, c.Key); !ok || len(rest) == 0 || rest[0] != ' ' {
+	if rest, ok = c.cutItem(rest); !ok || len(rest) == 0 || rest[0] != ' ' {
 		return errReplyOwner
 	}
 	tok := bytes.Split(rest[1:], []byte(" "))
@@ -67,6 +66,15 @@ func (r *Reply) classicItem(line []byte, c *Command) error {
 	r.Status, r.Flags, r.Size, r.Trailer = StatusValue, uint32(flags), int(size), crlf+lineEnd
 	r.told = AskFlags | AskCAS
 	return nil
+}
+
+// cutItem cuts what memcached calls the item off the start of line.
+func (c *Command) cutItem(line []byte) (rest []byte, ok bool) {
+	rest, ok = bytes.CutPrefix(line, c.Prefix)
+	if ok && !c.Hashed {
+		rest, ok = bytes.CutPrefix(rest, c.Key)
+	}
+	return rest, ok
 }
 
 // lineGrammar judges one line of a reply to a command about no key: whether it
@@ -99,23 +107,6 @@ var settled = map[string]bool{
 func oneLine(line []byte, _ *Request) (last, ok bool) {
 	word, _, _ := bytes.Cut(line, []byte(" "))
 	return true, settled[string(word)]
-}
-
-// debugLine: what memcached knows of the item that was asked for, or that there
-// is none.
-func debugLine(line []byte, r *Request) (last, ok bool) {
-	if string(line) == "EN" {
-		return true, true
-	}
-	word, rest, _ := bytes.Cut(line, []byte(" "))
-	key, _, _ := bytes.Cut(rest, []byte(" "))
-	switch string(word) {
-	case "ME":
-		return true, bytes.Equal(key, r.Args) || string(key) == base64.StdEncoding.EncodeToString(r.Args)
-	case "ERROR", "CLIENT_ERROR", "SERVER_ERROR":
-		return true, true
-	}
-	return false, false
 }
 
 // ParseAlone reads one line of memcached's reply to a command that went there

@@ -14,20 +14,23 @@ import (
 func FuzzParseClassic(f *testing.F) {
 	for _, in := range []string{
 		"STORED\r\n", "NOT_STORED\r\n", "EXISTS\r\n", "NOT_FOUND\r\n", "DELETED\r\n", "TOUCHED\r\n", "END\r\n", "17\r\n",
-		"VALUE k 1 2\r\nxx\r\nEND\r\n", "VALUE k 1 2 3\r\nxx\r\nEND\r\n", "VALUE j 1 2\r\n", "ERROR\r\n", "\r\n",
+		"VALUE k 1 2\r\nxx\r\nEND\r\n", "VALUE t:k 1 2\r\nxx\r\nEND\r\n", "VALUE k 1 2 3\r\nxx\r\nEND\r\n", "VALUE j 1 2\r\n", "ERROR\r\n", "\r\n",
 		"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n", "SERVER_ERROR out of memory\r\n",
 	} {
 		for verb := range classicCommands() {
-			f.Add([]byte(in), []byte("k"), uint8(verb))
+			f.Add([]byte(in), []byte("k"), []byte(""), false, uint8(verb))
+			f.Add([]byte(in), []byte("k"), []byte("t:"), false, uint8(verb))
+			f.Add([]byte(in), []byte("key"), []byte("k"), true, uint8(verb))
 		}
 	}
-	f.Fuzz(func(t *testing.T, in, key []byte, verb uint8) {
-		if !ValidKey(key) {
-			return
-		}
+	f.Fuzz(func(t *testing.T, in, key, prefix []byte, hashed bool, verb uint8) {
 		names := classicCommands()
 		c := command(names[int(verb)%len(names)])
-		c.Key = key
+		c.Key, c.Prefix, c.Hashed = key, prefix, hashed
+		item := itemOf(c)
+		if !ValidKey([]byte(item)) {
+			return
+		}
 		var r Reply
 		n, err := ParseClassic(in, c, 0, &r)
 		checkShort(t, in, err)
@@ -45,8 +48,8 @@ func FuzzParseClassic(f *testing.F) {
 			want, line = strconv.FormatUint(r.Number, 10), trimZeros(line)
 		case StatusValue:
 			f := Form{Verb: c.Verb}
-			want = strings.TrimSuffix(string(f.AppendHead(nil, key, &r)), "\r\n")
-			line = trimFields(line, len(key))
+			want = strings.TrimSuffix(string(f.AppendHead(nil, []byte(item), &r)), "\r\n")
+			line = trimFields(line, len(item))
 		}
 		if line != want {
 			checkErrorLine(t, line, c, &r)

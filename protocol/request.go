@@ -25,6 +25,8 @@ const relativeExpiry = 60 * 60 * 24 * 30
 type Request struct {
 	Form
 	Params
+	Prefix   []byte   // what memcached has before each key; its sender's, who sets it before its commands are made
+	Hashed   bool     // the key is not written: Prefix ends in what stands for it; only if there is one key
 	Keys     [][]byte // one, or several for get, gets, gat and gats; none for commands about no key
 	Value    []byte   // of a storage command, without its terminator; the message of a login
 	Args     []byte   // canonical arguments of a command that goes upstream alone

@@ -17,6 +17,8 @@ type parserRow struct {
 	want    string   // events, separated by "; "; see transcript
 	maxItem int      // Parser.MaxItem
 	knows   Features // Parser.Knows
+	prefix  int      // Parser.Prefix
+	maxKey  int      // Parser.MaxKey
 }
 
 // Replies as events, for rows.
@@ -114,7 +116,9 @@ func (tr *transcript) waits() string {
 
 // run feeds the pieces of a row's stream to a new parser.
 func run(row parserRow, pieces ...string) *transcript {
-	tr := &transcript{parser: Parser{MaxItem: row.maxItem, Knows: row.knows, Dialect: dialectOf(row.in)}}
+	tr := &transcript{parser: Parser{
+		MaxItem: row.maxItem, Knows: row.knows, Prefix: row.prefix, MaxKey: row.maxKey, Dialect: dialectOf(row.in),
+	}}
 	for _, piece := range pieces {
 		tr.arrive(piece)
 	}

@@ -137,7 +137,7 @@ func (l *Lane) unfit(b *Batch) protocol.Status {
 // into the round's one write, or would have to be the first.
 func (l *Lane) full(cmd *protocol.Command) bool {
 	used := len(l.conn.wbuf)
-	return used > 0 && (cmd.GoesFirst() || used+len(cmd.Key)+len(cmd.Value)+256 > writeSize)
+	return used > 0 && (cmd.GoesFirst() || used+len(cmd.Prefix)+len(cmd.Key)+len(cmd.Value)+256 > writeSize)
 }
 
 // send writes what was composed, and has the loop tell when the rest can be. If it
