@@ -40,6 +40,10 @@ const (
 	codeAllKeyless   = "SG1153" // warning: @all denied on keys does not deny commands without keys
 	codeNeverServed  = "SG1155" // warning: a command is allowed that is never served
 	codeNoIdentities = "SG1154" // warning: a policy without identities
+	codeUnixID       = "SG1156" // a user or group that there can't be
+	codePin          = "SG1157" // a pin that is no SHA-256
+	codeAccount      = "SG1158" // a pattern that no service account fits
+	codeNoAccounts   = "SG1159" // warning: no login proves a service account
 )
 
 // Words of the language.

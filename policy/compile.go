@@ -216,9 +216,12 @@ func firstOf(a, b string) string {
 // and one of its DNS names. Of two matches with the same shape a client can fit
 // both if their networks overlap.
 type matchShape struct {
-	sasl, ascii            string // one of them at most
-	uri, cn, dns, listener string
-	anywhere               bool // it names no networks
+	sasl, ascii   string // one of them at most
+	uri, cn, dns  string
+	pin, listener string
+	peer          peerMatch
+	account       accountMatch
+	anywhere      bool // it names no networks
 }
 
 // sameMatches refuses two identities that the same clients would be: which of
@@ -248,10 +251,16 @@ func (e *entry) shapes() []matchShape {
 	s := matchShape{listener: e.listener, anywhere: len(e.from) == 0}
 	names := []string{""}
 	if e.cert != nil {
-		s.uri, s.cn = e.cert.uri, e.cert.cn
+		s.uri, s.cn, s.pin = e.cert.uri, e.cert.cn, e.cert.pin
 		if len(e.cert.dns) > 0 {
 			names = e.cert.dns
 		}
+	}
+	if e.peer != nil {
+		s.peer = *e.peer
+	}
+	if e.account != nil {
+		s.account = *e.account
 	}
 	all := make(map[matchShape]bool)
 	for _, s.dns = range names {

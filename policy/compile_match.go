@@ -19,7 +19,7 @@ func (c *compiler) matches(id *Identity, doc *IdentityDoc) {
 		e.id = id
 		login = login || e.asksLogin()
 		if e.weakest() && !doc.WeakOK {
-			c.out.Errorf(codeWeak, e.path, "write weak_ok: true in "+id.path+", or add tls, sasl, ascii or listener to the match",
+			c.out.Errorf(codeWeak, e.path, "write weak_ok: true in "+id.path+", or add tls, sasl, ascii, unix or listener to the match",
 				"an address alone proves little")
 		}
 		id.entries = append(id.entries, e)
@@ -36,16 +36,22 @@ func (e *entry) weakest() bool {
 }
 
 // strong reports whether e asks for something only its client can prove.
-func (e *entry) strong() bool { return e.asksLogin() || e.cert != nil }
+func (e *entry) strong() bool { return e.proofs() != 0 }
 
 // match compiles one match.
 func (c *compiler) match(path string, m *Match) entry {
 	e := entry{path: path}
-	if m.TLS == nil && m.SASL == nil && m.ASCII == nil && m.Listener == nil && m.From == nil {
-		c.out.Errorf(codeEmptyMatch, path, "name tls, sasl, ascii, listener or from", "a match that asks for nothing would match everyone")
+	if m.TLS == nil && m.SASL == nil && m.ASCII == nil && m.Unix == nil && m.ServiceAccount == nil && m.Listener == nil && m.From == nil {
+		c.out.Errorf(codeEmptyMatch, path, "name tls, sasl, ascii, unix, listener or from", "a match that asks for nothing would match everyone")
 	}
 	if m.TLS != nil {
 		e.cert = c.tlsMatch(path+".tls", m.TLS)
+	}
+	if m.Unix != nil {
+		e.peer = c.unixMatch(path+".unix", m.Unix)
+	}
+	if m.ServiceAccount != nil {
+		e.account = c.accountMatch(path+".service_account", m.ServiceAccount)
 	}
 	e.sasl = c.value(path+".sasl", m.SASL)
 	e.ascii = c.value(path+".ascii", m.ASCII)
@@ -64,10 +70,10 @@ func (c *compiler) match(path string, m *Match) entry {
 
 // tlsMatch compiles what a match asks of a certificate.
 func (c *compiler) tlsMatch(path string, m *TLSMatch) *certMatch {
-	if m.URI == nil && m.DNS == nil && m.CN == nil {
-		c.out.Errorf(codeEmptyMatch, path, "name uri, dns or cn", "a match that asks nothing of a certificate would match any")
+	if m.URI == nil && m.DNS == nil && m.CN == nil && m.Pin == nil {
+		c.out.Errorf(codeEmptyMatch, path, "name uri, dns, cn or pin", "a match that asks nothing of a certificate would match any")
 	}
-	out := &certMatch{cn: c.value(path+".cn", m.CN), dns: m.DNS}
+	out := &certMatch{cn: c.value(path+".cn", m.CN), dns: m.DNS, pin: c.pin(path+".pin", m.Pin)}
 	if m.URI != nil {
 		out.uri = *m.URI
 		if problem := checkURI(out.uri); problem != "" {

@@ -19,17 +19,20 @@ type messy struct{ chooser }
 type pool struct{ good, bad []string }
 
 var (
-	messyNames    = pool{[]string{"web", "shop", "app", "x"}, []string{"", "deny", "a.b", "a b", strings.Repeat("n", 70)}}
-	messyCommands = pool{[]string{"get", "set", "gat", "stats", "delete", "@read", "@rw", "@all", "@flush", "stats:conns"}, []string{"@conn", "version", "gett", "@reads", "", "GET"}}
-	messyPatterns = pool{[]string{"*", "exact:a", "prefix:a:", "a:*", "prefix:a"}, []string{"foo", "glob:*", "prefix:", "exact:a b", "prefix:a*", "a?*", ""}}
-	messyNetworks = pool{[]string{"10.0.0.0/8", "10.1.0.0/16", "fd00::/8"}, []string{"10.1.2.3", "10.1.2.3/8", "::ffff:10.0.0.0/104", "x", ""}}
-	messyURIs     = pool{[]string{"spiffe://corp/web", "spiffe://corp/*", "spiffe://corp/**"}, []string{"spiffe://corp/a*", "https://corp", ""}}
-	messyDNS      = pool{[]string{"web.corp", "*.corp"}, []string{"Web", "*", ""}}
-	messyModes    = pool{[]string{"", "enforce", "audit"}, []string{"learn", "off", "deny"}}
-	messyReplies  = pool{[]string{"", "error", "quiet"}, []string{"miss"}}
-	messyDefaults = pool{[]string{"", "deny"}, []string{"web", "shop", "nobody"}}
-	messyExpects  = pool{[]string{"allow", "deny"}, []string{"", "would_deny"}}
-	messyIDs      = pool{[]string{"", "", "", "one", "two"}, []string{"a b"}}
+	messyNames     = pool{[]string{"web", "shop", "app", "x"}, []string{"", "deny", "a.b", "a b", strings.Repeat("n", 70)}}
+	messyCommands  = pool{[]string{"get", "set", "gat", "stats", "delete", "@read", "@rw", "@all", "@flush", "stats:conns"}, []string{"@conn", "version", "gett", "@reads", "", "GET"}}
+	messyPatterns  = pool{[]string{"*", "exact:a", "prefix:a:", "a:*", "prefix:a"}, []string{"foo", "glob:*", "prefix:", "exact:a b", "prefix:a*", "a?*", ""}}
+	messyNetworks  = pool{[]string{"10.0.0.0/8", "10.1.0.0/16", "fd00::/8"}, []string{"10.1.2.3", "10.1.2.3/8", "::ffff:10.0.0.0/104", "x", ""}}
+	messyURIs      = pool{[]string{"spiffe://corp/web", "spiffe://corp/*", "spiffe://corp/**"}, []string{"spiffe://corp/a*", "https://corp", ""}}
+	messyDNS       = pool{[]string{"web.corp", "*.corp"}, []string{"Web", "*", ""}}
+	messyIDNumbers = pool{[]string{"0", "33", "100"}, []string{"", "web", "033", "4294967295"}}
+	messyPins      = pool{[]string{"sha256:" + strings.Repeat("0a", 32), "sha256:" + strings.Repeat("A", 43) + "="}, []string{"", "sha256:", strings.Repeat("0", 64)}}
+	messyAccounts  = pool{[]string{"*", "shop", "shop-*"}, []string{"", "a*b", "Shop"}}
+	messyModes     = pool{[]string{"", "enforce", "audit"}, []string{"learn", "off", "deny"}}
+	messyReplies   = pool{[]string{"", "error", "quiet"}, []string{"miss"}}
+	messyDefaults  = pool{[]string{"", "deny"}, []string{"web", "shop", "nobody"}}
+	messyExpects   = pool{[]string{"allow", "deny"}, []string{"", "would_deny"}}
+	messyIDs       = pool{[]string{"", "", "", "one", "two"}, []string{"a b"}}
 )
 
 // pick returns something good of p, or once in thirty something bad.
@@ -86,10 +89,16 @@ func (m messy) match() Match {
 		out.From = m.some(messyNetworks)
 	}
 	if m.IntN(3) == 0 {
-		out.TLS = &TLSMatch{URI: m.maybe(messyURIs), CN: m.maybe(messyNames)}
+		out.TLS = &TLSMatch{URI: m.maybe(messyURIs), CN: m.maybe(messyNames), Pin: m.maybe(messyPins)}
 		if m.IntN(2) == 0 {
 			out.TLS.DNS = m.some(messyDNS)
 		}
+	}
+	if m.IntN(4) == 0 {
+		out.Unix = &UnixMatch{UID: m.maybe(messyIDNumbers), GID: m.maybe(messyIDNumbers)}
+	}
+	if m.IntN(6) == 0 {
+		out.ServiceAccount = &AccountMatch{new(m.pick(messyAccounts)), new(m.pick(messyAccounts)), m.maybe(messyNames)}
 	}
 	return out
 }

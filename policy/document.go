@@ -43,11 +43,13 @@ type IdentityDoc struct {
 
 // Match is one way to become an identity. Everything written in it must hold.
 type Match struct {
-	TLS      *TLSMatch `yaml:"tls,omitempty"`      // names in a verified client certificate
-	SASL     *string   `yaml:"sasl,omitempty"`     // user name of a SASL login, and of an ASCII login if ASCII is nil
-	ASCII    *string   `yaml:"ascii,omitempty"`    // user name of an ASCII login
-	Listener *string   `yaml:"listener,omitempty"` // name of the listener the client came to
-	From     []string  `yaml:"from,omitempty"`     // networks in CIDR form; one must hold the client's address
+	TLS            *TLSMatch     `yaml:"tls,omitempty"`             // a verified client certificate
+	SASL           *string       `yaml:"sasl,omitempty"`            // user name of a SASL login, and of an ASCII login if ASCII is nil
+	ASCII          *string       `yaml:"ascii,omitempty"`           // user name of an ASCII login
+	Unix           *UnixMatch    `yaml:"unix,omitempty"`            // the process at the other end of a unix socket
+	ServiceAccount *AccountMatch `yaml:"service_account,omitempty"` // the holder of a verified token
+	Listener       *string       `yaml:"listener,omitempty"`        // name of the listener the client came to
+	From           []string      `yaml:"from,omitempty"`            // networks in CIDR form; one must hold the client's address
 }
 
 // TLSMatch names a certificate. Everything written in it must hold.
@@ -55,6 +57,22 @@ type TLSMatch struct {
 	URI *string  `yaml:"uri,omitempty"` // SPIFFE ID; * is one whole segment, ** at the end is one or more
 	DNS []string `yaml:"dns,omitempty"` // one must be a DNS name of it; *. at the left is one label
 	CN  *string  `yaml:"cn,omitempty"`  // common name, byte for byte
+	Pin *string  `yaml:"pin,omitempty"` // sha256: and the hash of its SubjectPublicKeyInfo, in hex or base64
+}
+
+// UnixMatch names a process. Everything written in it must hold. Both are numbers
+// in decimal digits by the time they are compiled; a file may have names.
+type UnixMatch struct {
+	UID *string `yaml:"uid,omitempty"` // effective user
+	GID *string `yaml:"gid,omitempty"` // effective group, or one of the others it is in
+}
+
+// AccountMatch names a service account. Namespace and name must be written; a *
+// at the end of either stands for any rest.
+type AccountMatch struct {
+	Namespace *string `yaml:"namespace,omitempty"`
+	Name      *string `yaml:"name,omitempty"`
+	Audience  *string `yaml:"audience,omitempty"` // one that its token was issued for, byte for byte
 }
 
 // Require is what must hold of a connection besides a match.
@@ -86,9 +104,6 @@ var notYet = map[string]string{
 	"defaults.multiget_denied": "one key that is denied denies the whole command",
 	"defaults.unknown_command": "unknown commands are always refused",
 	"defaults.overlong_key":    "keys over 250 bytes are always refused",
-	"match.unix":               "give the socket a listener of its own and match that with listener",
-	"match.service_account":    "match a certificate with tls instead",
-	"tls.pin":                  "match the certificate by its uri or dns name instead",
 	"rules.when":               "a rule holds always",
 	"rules.mode":               "set mode for the identity instead",
 	"namespace":                "name the keys of each identity in its rules",

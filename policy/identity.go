@@ -26,9 +26,17 @@ func (k IdentifyKind) String() string { return wordOf(identifyWords[:], int(k)) 
 type IdentifyError struct {
 	Kind     IdentifyKind
 	Source   auth.Source // what the client was known by; "" if by nothing
-	Subject  string      // its user or certificate name, not clipped; "" if there is none
+	Subject  string      // its user, certificate name, process or account, not clipped; "" if there is none
 	Identity string      // the identity found, if what it requires does not hold; one of them in a conflict
 	Other    string      // another one in a conflict
+}
+
+// sourceWords is what proves who a client is, as it is called in a sentence.
+var sourceWords = map[auth.Source]string{
+	auth.SourceLogin:   "login",
+	auth.SourceCert:    "certificate",
+	auth.SourceUnix:    "process",
+	auth.SourceAccount: "service account",
 }
 
 // Error tells an operator what happened. It is not for clients.
@@ -44,8 +52,8 @@ func (e *IdentifyError) Error() string {
 		return fmt.Sprintf("policy: identity %q requires a login", e.Identity)
 	}
 	text := "policy: no identity matches"
-	if e.Source != "" {
-		text += fmt.Sprintf(" the %s of %q", e.Source, clip(e.Subject))
+	if what := sourceWords[e.Source]; what != "" {
+		text += fmt.Sprintf(" the %s of %q", what, clip(e.Subject))
 	}
 	if e.Kind == KindNeedLogin {
 		text += "; a login is awaited"
@@ -53,29 +61,34 @@ func (e *IdentifyError) Error() string {
 	return text
 }
 
-// tier is one way of being matched. The lower wins.
-type tier int
-
-const (
-	tierBoth tier = iota // one match asks for the login and the certificate
-	tierLogin
-	tierCert
-	tierListener
-	tierAddress
-	tiers
-)
-
-var tierSources = [tiers]auth.Source{
-	auth.SourceLogin, auth.SourceLogin, auth.SourceCert, auth.SourceListener, auth.SourceAddress,
-}
-
-// found is the identities that one tier matches: none, one, or more than one.
+// found is the identities that one way of being matched leads to: none, one, or
+// more than one.
 type found struct{ id, other *Identity }
 
+// add notes one more identity; nil is none.
+func (w *found) add(id *Identity) {
+	switch {
+	case id == nil || id == w.id:
+	case w.id == nil:
+		w.id = id
+	case w.other == nil:
+		w.other = id
+	}
+}
+
+// take returns the identity of w, unless it has more than the one it needs.
+func (w found) take(source auth.Source) (*Identity, auth.Source, error) {
+	if w.other != nil {
+		return nil, "", &IdentifyError{Kind: KindConflict, Source: source, Identity: w.id.Name, Other: w.other.Name}
+	}
+	return w.id, source, nil
+}
+
 // Identify tells which identity a connection has and by what, from everything
-// known of it. A login or a certificate decides alone: one that matches nobody
-// never makes the client an identity that asks for less. If the two disagree,
-// only a match that asks for both decides. The error is an [*IdentifyError].
+// known of it. A login, a certificate or a token decides alone: one that matches
+// nobody never makes the client an identity that asks for less. If these, or the
+// process at the other end of a unix socket, disagree, only a match that asks for
+// all of them decides. The error is an [*IdentifyError].
 func (p *Policy) Identify(f auth.Facts) (*Identity, auth.Source, error) {
 	id, source, err := p.identify(&f)
 	if err != nil {
@@ -100,72 +113,73 @@ func (p *Policy) Identify(f auth.Facts) (*Identity, auth.Source, error) {
 // identify is Identify without what an identity requires.
 func (p *Policy) identify(f *auth.Facts) (*Identity, auth.Source, error) {
 	at := p.search(f)
-	switch login, cert := at[tierLogin], at[tierCert]; {
-	case at[tierBoth].id != nil:
-		return at.take(tierBoth)
-	case f.Login != nil && login.id == nil:
-		return nil, "", &IdentifyError{Source: auth.SourceLogin, Subject: f.Login.User}
-	case f.Login != nil && cert.id != nil && cert.id != login.id:
-		return nil, "", &IdentifyError{Kind: KindConflict, Identity: login.id.Name, Other: cert.id.Name}
-	case f.Login != nil && cert.other != nil:
-		return at.take(tierCert)
-	case f.Login != nil:
-		return at.take(tierLogin)
-	case f.Cert != nil && cert.id == nil:
-		return nil, "", &IdentifyError{Kind: p.loginHelps(f), Source: auth.SourceCert, Subject: subject(f.Cert)}
-	case f.Cert != nil:
-		return at.take(tierCert)
-	case at[tierListener].id != nil:
-		return at.take(tierListener)
-	case at[tierAddress].id != nil:
-		return at.take(tierAddress)
+	proven, asked := at.proven()
+	if given, subject := shown(f); given&^asked != 0 {
+		return nil, "", &IdentifyError{Kind: p.loginHelps(f), Source: given.source(), Subject: subject}
+	}
+	switch {
+	case proven.id != nil:
+		return proven.take(asked.source())
+	case at.listener.id != nil:
+		return at.listener.take(auth.SourceListener)
+	case at.address.id != nil:
+		return at.address.take(auth.SourceAddress)
 	case p.unauthenticated != nil:
 		return p.unauthenticated, auth.SourceDefault, nil
 	}
-	return nil, "", &IdentifyError{Kind: p.loginHelps(f)}
-}
-
-// foundAt is what every tier matches.
-type foundAt [tiers]found
-
-// take returns the identity of tier t, which has one, unless it has more.
-func (at *foundAt) take(t tier) (*Identity, auth.Source, error) {
-	if other := at[t].other; other != nil {
-		return nil, "", &IdentifyError{Kind: KindConflict, Source: tierSources[t], Identity: at[t].id.Name, Other: other.Name}
+	e := &IdentifyError{Kind: p.loginHelps(f)}
+	if f.Unix != nil {
+		e.Source, e.Subject = auth.SourceUnix, peerSubject(f.Unix)
 	}
-	return at[t].id, tierSources[t], nil
+	return nil, "", e
 }
 
-// search returns which identities match f, by tier.
-func (p *Policy) search(f *auth.Facts) (at foundAt) {
+// matched is what every way of being matched leads to.
+type matched struct {
+	strong            [proofSets]found // by the proofs that the entries ask for
+	listener, address found
+}
+
+// search returns which identities match f.
+func (p *Policy) search(f *auth.Facts) (at matched) {
 	for i := range p.entries {
 		e := &p.entries[i]
 		if !e.holds(f) || !e.holdsLogin(f.Login) {
 			continue
 		}
-		switch hit := &at[e.tier()]; {
-		case hit.id == nil:
-			hit.id = e.id
-		case hit.id != e.id && hit.other == nil:
-			hit.other = e.id
+		switch ps := e.proofs(); {
+		case ps != 0:
+			at.strong[ps].add(e.id)
+		case e.listener != "":
+			at.listener.add(e.id)
+		default:
+			at.address.add(e.id)
 		}
 	}
 	return at
 }
 
-// tier is the strongest thing e asks for.
-func (e *entry) tier() tier {
-	switch {
-	case e.asksLogin() && e.cert != nil:
-		return tierBoth
-	case e.asksLogin():
-		return tierLogin
-	case e.cert != nil:
-		return tierCert
-	case e.listener != "":
-		return tierListener
+// proven returns whom the proofs lead to, and which proofs lead there. An entry
+// counts unless another that matches asks for all the same proofs and more.
+func (at *matched) proven() (who found, asked proofs) {
+	for ps := range proofSets {
+		if hit := at.strong[ps]; hit.id != nil && !at.surpassed(ps) {
+			who.add(hit.id)
+			who.add(hit.other)
+			asked |= ps
+		}
 	}
-	return tierAddress
+	return who, asked
+}
+
+// surpassed reports whether a match asks for all of ps and more.
+func (at *matched) surpassed(ps proofs) bool {
+	for more := range proofSets {
+		if more != ps && more&ps == ps && at.strong[more].id != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // loginHelps tells whether a connection without a login could have an identity
@@ -184,15 +198,4 @@ func (p *Policy) loginHelps(f *auth.Facts) IdentifyKind {
 		kind = KindRequireTLS
 	}
 	return kind
-}
-
-// subject is what a certificate is called in a log line.
-func subject(c *auth.Cert) string {
-	switch {
-	case c.URI != "":
-		return c.URI
-	case len(c.DNS) > 0:
-		return c.DNS[0]
-	}
-	return c.CN
 }

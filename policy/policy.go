@@ -45,6 +45,8 @@ type entry struct {
 	sasl     string // user of a SASL login
 	ascii    string // user of an ASCII login
 	cert     *certMatch
+	peer     *peerMatch
+	account  *accountMatch
 	listener string
 	from     []netip.Prefix
 }
@@ -53,6 +55,7 @@ type entry struct {
 type certMatch struct {
 	uri, cn string
 	dns     []string
+	pin     string // 32 bytes
 }
 
 // Find returns the identity called name.
@@ -79,6 +82,12 @@ func sortedNames[V any](m map[string]V) []string {
 // holds reports whether every part of e that is not the login holds.
 func (e *entry) holds(f *auth.Facts) bool {
 	if e.cert != nil && (f.Cert == nil || !e.cert.holds(f.Cert)) {
+		return false
+	}
+	if e.peer != nil && (f.Unix == nil || !e.peer.holds(f.Unix)) {
+		return false
+	}
+	if e.account != nil && (f.Account == nil || !e.account.holds(f.Account)) {
 		return false
 	}
 	if e.listener != "" && e.listener != f.Listener {
@@ -115,6 +124,9 @@ func (m *certMatch) holds(c *auth.Cert) bool {
 		return false
 	}
 	if m.cn != "" && m.cn != c.CN {
+		return false
+	}
+	if m.pin != "" && m.pin != string(c.Pin[:]) {
 		return false
 	}
 	return len(m.dns) == 0 || matchAnyDNS(m.dns, c.DNS)

@@ -60,7 +60,7 @@ func TestCompileRefusesSASL(t *testing.T) {
 		{"empty user beside ascii", match("[{sasl: '', ascii: web}]"), codeEmptyMatch, "identities.web.match[0].sasl", "empty name"},
 		{"empty ascii beside it", match("[{sasl: web, ascii: ''}]"), codeEmptyMatch, "identities.web.match[0].ascii", "empty name"},
 		{"user bytes", match(`[{sasl: "a\0b"}]`), codeMatchValue, "identities.web.match[0].sasl", "control"},
-		{"no part", match("[{}]"), codeEmptyMatch, "identities.web.match[0]", "name tls, sasl, ascii, listener or from"},
+		{"no part", match("[{}]"), codeEmptyMatch, "identities.web.match[0]", "name tls, sasl, ascii, unix, listener or from"},
 		{"secret", "identities: {web: {match: [{tls: {cn: web}}], require: {secret: true}}}", codeSecret, "identities.web.require.secret", "sasl"},
 	})
 }
