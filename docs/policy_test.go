@@ -148,24 +148,3 @@ func TestQuietAnswers(t *testing.T) {
 		}
 	}
 }
-
-// TestKeysOfOtherVersions checks that each key listed as not in this version is
-// refused with a sentence of its own.
-func TestKeysOfOtherVersions(t *testing.T) {
-	_, page, found := strings.Cut(read(t, "policy.md"), "\n## Not in this version\n")
-	if !found {
-		t.Fatal("policy.md: the section is missing")
-	}
-	n := 0
-	for _, r := range rows(page) {
-		for _, key := range spans(r[0]) {
-			n++
-			if _, ok := policy.NotYet(key); !ok {
-				t.Errorf("%s: the policy does not say that it comes later", key)
-			}
-		}
-	}
-	if n < 10 {
-		t.Errorf("only %d keys were found", n)
-	}
-}

@@ -36,7 +36,7 @@ func benchDecide(b *testing.B, prefixes int) {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := id.Decide(req, now); got.Verdict != bb.want {
+				if got := id.Decide(req, at); got.Verdict != bb.want {
 					b.Fatalf("got %+v, want %v", got, bb.want)
 				}
 			}

@@ -6,7 +6,6 @@ const (
 	codeVersion      = "SG1101" // the language version is not this one
 	codeCategories   = "SG1102" // the command table version is not this one
 	codeWord         = "SG1103" // a setting is none of the words it may be
-	codeNotYet       = "SG1104" // part of the language that this version does not have
 	codeDefault      = "SG1105" // defaults.unauthenticated names no identity
 	codeName         = "SG1106" // a name has bytes or a length that names can't have
 	codeNoMatch      = "SG1107" // an identity that no client can become
@@ -34,6 +33,10 @@ const (
 	codeNoPatterns   = "SG1129" // an empty list of patterns
 	codeTest         = "SG1130" // a test that can't be run
 	codeTestFailed   = "SG1131" // a test with another outcome than expected
+	codeNamespace    = "SG1132" // a namespace that can't be one
+	codeNamespaces   = "SG1133" // namespaces that are in each other's way, or a grant of none
+	codeFlush        = "SG1134" // a flush that this identity can't have
+	codeLimit        = "SG1135" // a limit that is none
 	codeDelimiter    = "SG1150" // warning: a prefix that may cover more than meant
 	codeOverlap      = "SG1151" // warning: a prefix that covers another identity's keys
 	codeWeakAll      = "SG1152" // warning: everything allowed to clients that proved nothing
@@ -44,17 +47,28 @@ const (
 	codePin          = "SG1157" // a pin that is no SHA-256
 	codeAccount      = "SG1158" // a pattern that no service account fits
 	codeNoAccounts   = "SG1159" // warning: no login proves a service account
+	codeStar         = "SG1160" // warning: every key is allowed, those of other identities too
+	codeShadowed     = "SG1161" // warning: a rule that never decides anything
+	codeAdmin        = "SG1162" // warning: what concerns the whole server is allowed for good
+	codeOff          = "SG1163" // warning: nothing is checked
 )
 
 // Words of the language.
 const (
-	modeEnforce       = "enforce"
-	modeAudit         = "audit"
 	replyError        = "error"
 	replyQuiet        = "quiet"
 	unauthenticatedNo = "deny"
 	expectAllow       = "allow"
 	expectDeny        = "deny"
+	multigetError     = "error"
+	multigetMiss      = "miss"
+	unknownDeny       = "deny"
+	unknownForward    = "forward"
+	overlongError     = "error"
+	overlongHash      = "hash"
+	flushScoped       = "scoped"
+	flushUpstream     = "upstream"
+	flushDeny         = "deny"
 )
 
 const (

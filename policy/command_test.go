@@ -101,7 +101,7 @@ func allows(t *testing.T, v *protocol.Verb, key string, rules ...Rule) bool {
 	if v.Access != 0 {
 		req.Keys = [][]byte{[]byte(key)}
 	}
-	return id.Decide(req, now).Verdict == Allow
+	return id.Decide(req, at).Verdict == Allow
 }
 
 // TestCommandByName checks that a rule which names a command allows it, on the

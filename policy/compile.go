@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type compiler struct {
 	doc   *Document
 	words lexicon
 	roles map[string][]*rule
+	roots []string // of namespaces, up to what differs between clients
 	out   finding.List
 }
 
@@ -30,7 +32,9 @@ func Compile(doc *Document) (*Policy, finding.List) {
 	for _, name := range sortedNames(doc.Roles) {
 		path := "roles." + name
 		c.checkName(path, "role", name)
-		c.roles[name] = c.rules(path, doc.Roles[name].Rules)
+		role := doc.Roles[name]
+		c.roles[name] = c.rules(path, role.Rules)
+		c.checkLimits(path+".limits", &role.Limits)
 	}
 	p := c.policy()
 	c.sameMatches(p)
@@ -53,8 +57,11 @@ func (c *compiler) head() {
 			"command table version %d is not the one that this version has", c.doc.Categories)
 	}
 	d := c.doc.Defaults
-	c.mode("defaults.mode", d.Mode)
+	c.checkMode("defaults.mode", d.Mode)
 	c.oneOf("defaults.deny_reply", d.DenyReply, replyError, replyQuiet)
+	c.oneOf("defaults.multiget_denied", d.MultigetDenied, multigetError, multigetMiss)
+	c.oneOf("defaults.unknown_command", d.UnknownCommand, unknownDeny, unknownForward)
+	c.oneOf("defaults.overlong_key", d.OverlongKey, overlongError, overlongHash)
 	if name := c.unauthenticated(); name != "" {
 		if _, ok := c.doc.Identities[name]; !ok {
 			c.out.Errorf(codeDefault, "defaults.unauthenticated",
@@ -75,22 +82,6 @@ func (c *compiler) unauthenticated() string {
 		return name
 	}
 	return ""
-}
-
-// mode checks a mode.
-func (c *compiler) mode(path, mode string) {
-	if mode == "learn" || mode == "off" {
-		c.out.Errorf(codeNotYet, path, "write enforce or audit", "this version does not have mode %s", mode)
-		return
-	}
-	c.oneOf(path, mode, modeEnforce, modeAudit)
-}
-
-// oneOf checks a setting that is one of two words, or not written.
-func (c *compiler) oneOf(path, value, a, b string) {
-	if value != "" && value != a && value != b {
-		c.out.Errorf(codeWord, path, "write "+a+" or "+b, "%q is neither %s nor %s", clip(value), a, b)
-	}
 }
 
 // checkName checks a name that shows up in logs, metrics and key paths.
@@ -114,35 +105,63 @@ func (c *compiler) policy() *Policy {
 		p.entries = append(p.entries, id.entries...)
 	}
 	p.unauthenticated = p.identities[c.unauthenticated()]
+	c.separate(p)
 	return p
+}
+
+// separate makes sure that namespaces are apart from each other and from every
+// identity that has none.
+func (c *compiler) separate(p *Policy) {
+	c.checkNamespaces(p)
+	for _, name := range p.Identities() {
+		doc := c.doc.Identities[name]
+		c.namespaceGrants(p.identities[name], &doc)
+	}
+	c.wall(p)
 }
 
 // identity compiles one identity.
 func (c *compiler) identity(name string) *Identity {
 	doc, path := c.doc.Identities[name], "identities."+name
 	c.checkName(path, "identity", name)
-	c.mode(path+".mode", doc.Mode)
+	c.checkMode(path+".mode", doc.Mode)
 	c.oneOf(path+".deny_reply", doc.DenyReply, replyError, replyQuiet)
+	d := &c.doc.Defaults
 	id := &Identity{
 		Name:          name,
-		path:          path,
-		Audit:         firstOf(doc.Mode, c.doc.Defaults.Mode) == modeAudit,
-		Quiet:         firstOf(doc.DenyReply, c.doc.Defaults.DenyReply) == replyQuiet,
+		Upstream:      doc.Upstream,
+		Mode:          c.mode(doc.Mode, d.Mode),
+		Quiet:         firstOf(doc.DenyReply, d.DenyReply) == replyQuiet,
 		RequireTLS:    doc.Require.TLS,
 		RequireSecret: doc.Require.Secret,
+		MissDenied:    d.MultigetDenied == multigetMiss,
+		HashOverlong:  d.OverlongKey == overlongHash,
+		Limits:        c.limits(path, &doc.Limits, doc.Roles),
+		path:          path,
+		categories:    c.doc.Categories,
 	}
+	if doc.Namespace != nil {
+		id.template = c.namespace(path+".namespace", name, *doc.Namespace)
+	}
+	c.flush(id, &doc)
 	c.matches(id, &doc)
 	id.rules = append(c.rolesOf(path, doc.Roles), c.rules(path, doc.Rules)...)
 	c.uniqueIDs(id)
-	for _, r := range id.rules {
-		if r.deny {
-			id.deny = append(id.deny, r)
-		} else {
-			id.allow = append(id.allow, r)
-		}
-	}
+	id.sortRules()
 	id.indexOwn()
+	id.Forwards = d.UnknownCommand == unknownForward && id.grantsAll()
 	return id
+}
+
+// flush compiles what flush_all means to id.
+func (c *compiler) flush(id *Identity, doc *IdentityDoc) {
+	path := id.path + ".flush"
+	c.oneOf(path, doc.Flush, flushScoped, flushUpstream, flushDeny)
+	if doc.Flush == flushScoped && doc.Namespace == nil {
+		c.out.Errorf(codeFlush, path, "give it a namespace, or write upstream or deny", "an identity without a namespace has nothing that could be flushed alone")
+	}
+	id.flushAllowed, id.flushDenied = doc.Flush == flushScoped, doc.Flush == flushDeny
+	id.ScopedFlush = doc.Namespace != nil && doc.Flush != flushUpstream
 }
 
 // rolesOf returns the rules of the named roles of the identity at path.
@@ -183,9 +202,13 @@ func (c *compiler) uniqueIDs(id *Identity) {
 func (c *compiler) tests() {
 	for i, t := range c.doc.Tests {
 		path := fmt.Sprintf("tests[%d]", i)
-		if _, ok := c.doc.Identities[t.As]; !ok {
-			c.out.Errorf(codeTest, path+".as", suggestion(t.As, sortedNames(c.doc.Identities), "write the name of an identity"),
-				"there is no identity %q", clip(t.As))
+		name, _, _ := strings.Cut(t.As, ":")
+		if _, ok := c.doc.Identities[name]; !ok {
+			c.out.Errorf(codeTest, path+".as", suggestion(name, sortedNames(c.doc.Identities), "write the name of an identity"),
+				"there is no identity %q", clip(name))
+		}
+		if _, err := netip.ParseAddr(t.From); t.From != "" && err != nil {
+			c.out.Errorf(codeTest, path+".from", "write an address, such as 10.2.3.4", "%q is not an address", clip(t.From))
 		}
 		if strings.TrimSpace(t.Cmd) == "" {
 			c.out.Errorf(codeTest, path+".cmd", `write a command line, such as "get user:1"`, "there is no command")

@@ -59,13 +59,19 @@ func (c *compiler) match(path string, m *Match) entry {
 		e.ascii = e.sasl // one user, in whichever way it logs in
 	}
 	e.listener = c.value(path+".listener", m.Listener)
-	c.notEmpty(path+".from", m.From)
-	for i, s := range m.From {
-		if n, ok := c.network(fmt.Sprintf("%s.from[%d]", path, i), s); ok {
-			e.from = append(e.from, n)
+	e.from = c.networks(path+".from", m.From)
+	return e
+}
+
+// networks reads a list of networks.
+func (c *compiler) networks(path string, written []string) (list []netip.Prefix) {
+	c.notEmpty(path, written)
+	for i, s := range written {
+		if n, ok := c.network(fmt.Sprintf("%s[%d]", path, i), s); ok {
+			list = append(list, n)
 		}
 	}
-	return e
+	return list
 }
 
 // tlsMatch compiles what a match asks of a certificate.

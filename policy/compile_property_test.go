@@ -108,7 +108,7 @@ func (m messy) doc() *Document {
 	if m.IntN(30) == 29 {
 		doc.Version, doc.Categories = m.IntN(3), m.IntN(3)
 	}
-	doc.Defaults = Defaults{m.pick(messyModes), m.pick(messyDefaults), m.pick(messyReplies)}
+	doc.Defaults = Defaults{Mode: m.pick(messyModes), Unauthenticated: m.pick(messyDefaults), DenyReply: m.pick(messyReplies)}
 	for range m.IntN(3) {
 		doc.Roles[m.pick(messyNames)] = Role{Rules: m.rules()}
 	}
@@ -125,7 +125,7 @@ func (m messy) doc() *Document {
 		doc.Identities[m.pick(messyNames)] = id
 	}
 	for range m.IntN(2) {
-		doc.Tests = append(doc.Tests, Test{m.pick(messyNames), m.pick(messyCommands), m.pick(messyExpects)})
+		doc.Tests = append(doc.Tests, Test{As: m.pick(messyNames), Cmd: m.pick(messyCommands), Expect: m.pick(messyExpects)})
 	}
 	return doc
 }
@@ -262,7 +262,7 @@ func TestPolicyOutlivesItsSuccessor(t *testing.T) {
 		"get a:1 b:1": {Deny, Deny}, // never half by one and half by the other
 	} {
 		req := mustParse(t, cmd)
-		if got := [2]Verdict{before.Decide(req, now).Verdict, after.Decide(req, now).Verdict}; got != want {
+		if got := [2]Verdict{before.Decide(req, at).Verdict, after.Decide(req, at).Verdict}; got != want {
 			t.Errorf("%q: got %v, want %v", cmd, got, want)
 		}
 	}

@@ -26,7 +26,9 @@ type commands struct {
 
 // rule compiles one rule.
 func (c *compiler) rule(path string, w *Rule) *rule {
-	r := &rule{ref: RuleRef{w.ID, path}, written: *w, deny: w.Deny != nil}
+	r := &rule{ref: RuleRef{w.ID, path}, written: *w, deny: w.Deny != nil, mode: c.mode(w.Mode), hasMode: w.Mode != ""}
+	c.checkMode(path+".mode", w.Mode)
+	r.when = c.when(path, w.When)
 	if w.ID != "" {
 		c.checkName(path+".id", "rule", w.ID)
 	}

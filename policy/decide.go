@@ -8,10 +8,11 @@ type Verdict uint8
 const (
 	Deny      Verdict = iota // it is refused
 	Allow                    // it is let through
-	WouldDeny                // it is let through, and would be refused were its identity not in audit mode
+	WouldDeny                // it is let through, and would be refused but for a mode audit
+	Learned                  // it is let through, and would be refused but for a mode learn
 )
 
-var verdictWords = [...]string{"deny", "allow", "would_deny"}
+var verdictWords = [...]string{"deny", "allow", "would_deny", "learned"}
 
 // String is the word for v in logs, audit events and metrics.
 func (v Verdict) String() string { return wordOf(verdictWords[:], int(v)) }
@@ -27,9 +28,12 @@ const (
 	ReasonNoRule                      // the identity has no allow rule
 	ReasonNotGranted                  // no allow rule names the command
 	ReasonKeyNotCovered               // an allow rule names the command, none covers the key
+	ReasonNamespace                   // the key is in a namespace that the identity may not see
+	ReasonFlush                       // flush: of the identity says so
+	ReasonTrial                       // an allow rule grants it that is in a mode of its own
 )
 
-var reasonWords = [...]string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered"}
+var reasonWords = [...]string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule"}
 
 var reasonTexts = [...]string{
 	"the request can't be decided on",
@@ -39,6 +43,9 @@ var reasonTexts = [...]string{
 	"the identity has no allow rule",
 	"no allow rule names the command",
 	"no allow rule that names the command covers the key",
+	"the key is in a namespace that the identity may not see",
+	"flush of the identity decides",
+	"the only allow rule that grants it is not in mode enforce",
 }
 
 // String is the word for r in logs, audit events and metrics.
@@ -66,131 +73,225 @@ type Decision struct {
 	Access  protocol.Access   // and whether its key was to be read or written
 }
 
-// Decide reports whether id may run req at now, in Unix seconds. A deny rule
-// that matches on any key wins; else every key must be covered, for each thing
-// the request does to it, by an allow rule that names that thing; else the
-// answer is no. One refused key refuses the whole request. The order of rules
-// decides nothing but which of them is named.
-//
-// Decide keeps nothing of req and does not allocate.
-func (id *Identity) Decide(req *protocol.Request, now int64) Decision {
-	d := id.decide(req, now)
-	if d.Verdict == Deny && id.Audit && d.Reason != ReasonInvalid {
-		d.Verdict = WouldDeny
-	}
-	return d
+// Granted reports whether the rules allow the request, and not just a mode.
+func (d *Decision) Granted() bool {
+	return d.Verdict == Allow && (d.Reason == ReasonRule || d.Reason == ReasonConn || d.Reason == ReasonFlush)
 }
 
-// decide is Decide as if the identity were in enforce mode.
-func (id *Identity) decide(req *protocol.Request, now int64) Decision {
+// Decide reports whether id may run req. A key in a namespace of others is
+// refused, in every mode. A deny rule that matches on any key wins; else every key
+// must be covered, for each thing the request does to it, by an allow rule that
+// names that thing; else the answer is no. One refused key refuses the whole
+// request. The order of rules decides nothing but which of them is named. What is
+// refused by a rule, or for want of one, is refused in mode enforce alone.
+//
+// Decide keeps nothing of req and does not allocate.
+func (id *Identity) Decide(req *protocol.Request, at *At) Decision {
 	var room demands
-	ds := room.of(req, now)
+	ds := room.of(req, at.Now)
 	if len(ds) == 0 {
 		return Decision{Key: -1}
 	}
 	if req.Verb.Category == protocol.CatConn {
 		return Decision{Verdict: Allow, Reason: ReasonConn, Key: -1}
 	}
-	for i := range ds {
-		if r, key := id.denied(&ds[i], req.Keys); r != nil {
-			return ds[i].refuse(ReasonDenyRule, r, key)
-		}
+	if key := id.behindWall(req); key >= 0 {
+		return ds[0].refuse(Deny, ReasonNamespace, nil, key)
 	}
-	var first RuleRef
-	for i := range ds {
-		r, key, reason := id.granted(&ds[i], req.Keys)
-		if reason != ReasonRule {
-			return ds[i].refuse(reason, r, key)
-		}
-		if i == 0 {
-			first = r.ref
-		}
+	if id.flushDenied && ds[0].need == protocol.CatFlush {
+		return ds[0].refuse(Deny, ReasonFlush, nil, -1)
 	}
-	return Decision{Verdict: Allow, Reason: ReasonRule, Rule: first, Key: -1}
+	d, found := id.denied(ds, req.Keys, at)
+	switch {
+	case !found:
+		return id.allowed(ds, req.Keys, at)
+	case d.Verdict == Deny:
+		return d
+	}
+	return hardest(d, id.allowed(ds, req.Keys, at))
 }
 
-// refuse makes the decision that d is refused. The rule may be nil.
-func (d *demand) refuse(why Reason, r *rule, key int) Decision {
-	out := Decision{Reason: why, Key: key, Need: d.need, Access: d.access}
+// granted is the decision that nothing refuses, because of a rule.
+func granted(r *rule) Decision {
+	return Decision{Verdict: Allow, Reason: ReasonRule, Rule: r.ref, Key: -1}
+}
+
+// refuse makes the decision that d is refused, as far as the verdict goes. The
+// rule may be nil.
+func (d *demand) refuse(v Verdict, why Reason, r *rule, key int) Decision {
+	out := Decision{Verdict: v, Reason: why, Key: key, Need: d.need, Access: d.access}
 	if r != nil {
 		out.Rule = r.ref
 	}
 	return out
 }
 
-// denied returns the first deny rule that matches d on one of keys, and the
-// index of that key, or -1 if there are no keys.
-func (id *Identity) denied(d *demand, keys [][]byte) (*rule, int) {
-	rules := id.deny
-	if own := id.ownOf(d); own != nil {
-		rules = own.deny
+// hardness orders verdicts by what they do to a client.
+var hardness = [...]int{Allow: 0, Learned: 1, WouldDeny: 2, Deny: 3}
+
+// hardest returns the decision that does more to the client, of two alike the one
+// that the rules do not grant, else the first.
+func hardest(a, b Decision) Decision {
+	x, y := hardness[a.Verdict], hardness[b.Verdict]
+	if y > x || y == x && a.Granted() && !b.Granted() {
+		return b
 	}
-	for _, r := range rules {
-		if !r.names(d) {
-			continue
+	return a
+}
+
+// denied returns the hardest of what the deny rules do that match, if any does.
+func (id *Identity) denied(ds []demand, keys [][]byte, at *At) (out Decision, found bool) {
+	for i := range ds {
+		d := &ds[i]
+		rules := id.deny
+		if own := id.ownOf(d); own != nil {
+			rules = own.deny
 		}
-		if d.access == 0 && r.covers(d, nil) {
-			return r, -1
-		}
-		for i := range keys {
-			if r.covers(d, keys[i]) {
-				return r, i
+		for _, r := range rules {
+			if !r.names(d) || !r.when.holds(at) {
+				continue
+			}
+			key, ok := r.matches(d, keys)
+			if !ok {
+				continue
+			}
+			here := d.refuse(r.in(id.Mode).verdict(), ReasonDenyRule, r, key)
+			if found {
+				here = hardest(out, here)
+			}
+			out, found = here, true
+			if out.Verdict == Deny {
+				return out, true
 			}
 		}
 	}
-	return nil, -1
+	return out, found
 }
 
-// granted returns the allow rule that grants d on the first key and
-// [ReasonRule], or else why d is not granted on all of keys, the rule that
-// comes nearest and the index of the first key that is not covered.
-func (id *Identity) granted(d *demand, keys [][]byte) (*rule, int, Reason) {
-	nearest := id.naming(d)
-	if nearest == nil {
-		if len(id.allow) == 0 {
-			return nil, -1, ReasonNoRule
-		}
-		return nil, -1, ReasonNotGranted
-	}
+// matches reports whether the deny rule r, which names d, holds for one of keys,
+// and returns the index of that, or -1 if there are no keys.
+func (r *rule) matches(d *demand, keys [][]byte) (key int, ok bool) {
 	if d.access == 0 {
-		return nearest, -1, ReasonRule
+		return -1, r.covers(d, nil)
 	}
-	var first *rule
 	for i := range keys {
-		r := id.covering(d, keys[i])
-		if r == nil {
-			return nearest, i, ReasonKeyNotCovered
-		}
-		if i == 0 {
-			first = r
+		if r.covers(d, keys[i]) {
+			return i, true
 		}
 	}
-	return first, -1, ReasonRule
+	return -1, false
 }
 
-// naming returns the first allow rule that names d, whatever the key.
-func (id *Identity) naming(d *demand) *rule {
+// allowed decides on what no deny rule refuses.
+func (id *Identity) allowed(ds []demand, keys [][]byte, at *At) Decision {
+	if id.flushAllowed && ds[0].need == protocol.CatFlush {
+		return Decision{Verdict: Allow, Reason: ReasonFlush, Key: -1}
+	}
+	out := id.grants(&ds[0], keys, at)
+	for i := 1; i < len(ds) && out.Verdict != Deny; i++ {
+		out = hardest(out, id.grants(&ds[i], keys, at))
+	}
+	return out
+}
+
+// grants decides on one thing that is demanded. It names the allow rule that
+// grants it on the first key, or the one that comes nearest.
+func (id *Identity) grants(d *demand, keys [][]byte, at *At) Decision {
+	nearest := id.naming(d, at)
+	switch {
+	case nearest == nil && len(id.allow) == 0:
+		return d.refuse(id.Mode.verdict(), ReasonNoRule, nil, -1)
+	case nearest == nil:
+		return d.refuse(id.Mode.verdict(), ReasonNotGranted, nil, -1)
+	case d.access == 0 && nearest.trial():
+		return d.refuse(id.milder(nearest).verdict(), ReasonTrial, nearest, -1)
+	case d.access == 0:
+		return granted(nearest)
+	}
+	var out Decision
+	for i := range keys {
+		here := id.grantsOn(d, keys[i], i, nearest, at)
+		if i == 0 {
+			out = here
+		} else {
+			out = hardest(out, here)
+		}
+		if out.Verdict == Deny {
+			break
+		}
+	}
+	return out
+}
+
+// grantsOn decides on one thing that is demanded of one key.
+func (id *Identity) grantsOn(d *demand, key []byte, i int, nearest *rule, at *At) Decision {
+	switch r := id.covering(d, key, at); {
+	case r == nil:
+		return d.refuse(id.Mode.verdict(), ReasonKeyNotCovered, nearest, i)
+	case r.trial():
+		return d.refuse(id.milder(r).verdict(), ReasonTrial, r, i)
+	default:
+		return granted(r)
+	}
+}
+
+// trial reports whether what the allow rule r grants is only let through by a mode
+// of its own.
+func (r *rule) trial() bool { return r.hasMode && r.mode != ModeEnforce }
+
+// milder is the mode of what the rule r on trial grants: no harder than if the rule
+// were not there.
+func (id *Identity) milder(r *rule) Mode {
+	if hardness[id.Mode.verdict()] < hardness[r.mode.verdict()] {
+		return id.Mode
+	}
+	return r.mode
+}
+
+// betters reports whether r is a better grant than other: one that is enforced
+// before one on trial, and of those one that is not reported.
+func (r *rule) betters(other *rule) bool {
+	if other == nil || !r.trial() || !other.trial() {
+		return other == nil || other.trial() && !r.trial()
+	}
+	return r.mode == ModeLearn && other.mode != ModeLearn
+}
+
+// naming returns the allow rule that names d best, whatever the key, the first of
+// those that are alike.
+func (id *Identity) naming(d *demand, at *At) (found *rule) {
 	rules := id.allow
 	if own := id.ownOf(d); own != nil {
 		rules = own.allow
 	}
 	for _, r := range rules {
-		if r.names(d) {
-			return r
+		if r.betters(found) && r.names(d) && r.when.holds(at) {
+			if !r.trial() {
+				return r
+			}
+			found = r
 		}
 	}
-	return nil
+	return found
 }
 
-// covering returns the first allow rule that grants d on key.
-func (id *Identity) covering(d *demand, key []byte) *rule {
+// covering returns the allow rule that grants d on key best, the first of those
+// that are alike.
+func (id *Identity) covering(d *demand, key []byte, at *At) (found *rule) {
+	rules := id.allow
 	if own := id.ownOf(d); own != nil {
-		return own.covering(d, key)
-	}
-	for _, r := range id.allow {
-		if r.names(d) && r.covers(d, key) {
+		if r := own.covering(d, key); r != nil {
 			return r
 		}
+		rules = own.loose
 	}
-	return nil
+	for _, r := range rules {
+		if r.betters(found) && r.names(d) && r.when.holds(at) && r.covers(d, key) {
+			if !r.trial() {
+				return r
+			}
+			found = r
+		}
+	}
+	return found
 }

@@ -21,7 +21,7 @@ func runDecide(t *testing.T, doc string, tests []decideCase) {
 	t.Helper()
 	id := mustFind(t, mustCompile(t, head+doc), "web")
 	for _, tt := range tests {
-		got := id.Decide(mustParse(t, tt.cmd), now)
+		got := id.Decide(mustParse(t, tt.cmd), at)
 		if got.Verdict != tt.want || got.Reason != tt.reason || got.Rule.String() != tt.rule || got.Key != tt.key {
 			t.Errorf("%q:\ngot  %v %v %q key %d\nwant %v %v %q key %d", tt.cmd,
 				got.Verdict, got.Reason, got.Rule, got.Key, tt.want, tt.reason, tt.rule, tt.key)
@@ -297,7 +297,7 @@ func TestDecideApart(t *testing.T) {
 		}
 		id := mustFind(t, mustCompile(t, head+web("rules: [{allow: ["+tt.allow+"]"+keys+"}]")), "web")
 		for cmd, want := range map[string]bool{"stats": tt.stats, "stats sizes": tt.stats, "stats conns": tt.conns, "stats reset": tt.resets} {
-			if got := id.Decide(mustParse(t, cmd), now); (got.Verdict == Allow) != want {
+			if got := id.Decide(mustParse(t, cmd), at); (got.Verdict == Allow) != want {
 				t.Errorf("allow %s: %q is %v (%v), want allowed %v", tt.allow, cmd, got.Verdict, got.Reason, want)
 			}
 		}
@@ -368,7 +368,7 @@ func TestDecideSaysWhatIsMissing(t *testing.T) {
 		{"flush_all", "@flush", 0},
 	}
 	for _, tt := range tests {
-		got := id.Decide(mustParse(t, tt.cmd), now)
+		got := id.Decide(mustParse(t, tt.cmd), at)
 		if GroupName(got.Need) != tt.need || got.Access != tt.access {
 			t.Errorf("%q: got %q access %d, want %q access %d", tt.cmd, GroupName(got.Need), got.Access, tt.need, tt.access)
 		}
@@ -394,33 +394,33 @@ func TestDecideRefusesWhatItCannotJudge(t *testing.T) {
 		{"keys of a command without keys", protocol.Request{Form: protocol.Form{Verb: protocol.ByGrant("stats")[0]}, Keys: keys}},
 	}
 	for _, tt := range tests {
-		got := id.Decide(&tt.req, now)
+		got := id.Decide(&tt.req, at)
 		if got.Verdict != Deny || got.Reason != ReasonInvalid || got.Key != -1 {
 			t.Errorf("%s: got %+v, want deny, invalid", tt.name, got)
 		}
-		if e := id.Explain(&tt.req, now); e.Decision != got || len(e.Steps) > 0 || e.Fix != "" {
+		if e := id.Explain(&tt.req, at); e.Decision != got || len(e.Steps) > 0 || e.Fix != "" {
 			t.Errorf("%s: explained as %+v", tt.name, e)
 		}
 	}
 	later := protocol.Request{Form: protocol.Form{Verb: &protocol.Verb{Grant: "new", Category: 1 << 30, Access: protocol.Reads}}, Keys: keys}
-	if got := id.Decide(&later, now); got.Verdict != WouldDeny || got.Reason != ReasonNotGranted {
+	if got := id.Decide(&later, at); got.Verdict != WouldDeny || got.Reason != ReasonNotGranted {
 		t.Errorf("a category that is not in the table: got %+v, want it not granted by @all", got)
 	}
 }
 
 func TestDecideWords(t *testing.T) {
-	for i, want := range []string{"deny", "allow", "would_deny", "unknown"} {
+	for i, want := range []string{"deny", "allow", "would_deny", "learned", "unknown"} {
 		if got := Verdict(i).String(); got != want {
 			t.Errorf("verdict %d is %q, want %q", i, got, want)
 		}
 	}
-	for i, want := range []string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "unknown"} {
+	for i, want := range []string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule", "unknown"} {
 		r := Reason(i)
 		if r.String() != want || r.Text() == "" || (r.Text() == "unknown") != (want == "unknown") {
 			t.Errorf("reason %d is %q, %q, want %q", i, r, r.Text(), want)
 		}
 	}
-	for i, want := range []string{"not_named", "not_keys", "denies", "allows", "allows_part", "unknown"} {
+	for i, want := range []string{"not_named", "not_keys", "denies", "allows", "allows_part", "not_now", "off", "unknown"} {
 		if got := Outcome(i).String(); got != want {
 			t.Errorf("outcome %d is %q, want %q", i, got, want)
 		}
@@ -433,7 +433,7 @@ func TestDecideDoesNotAllocate(t *testing.T) {
     {deny: [gets, "stats:conns"]}, {deny: ["@rw"], keys: ["a:secret:*"]}]`)), "web")
 	for _, cmd := range []string{"get a:1 b:1 j:1 k", "get a:secret:1", "gat -1 k", "get z", "set a 0 0 1", "stats conns", "version"} {
 		req := mustParse(t, cmd)
-		if n := testing.AllocsPerRun(100, func() { id.Decide(req, now) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { id.Decide(req, at) }); n != 0 {
 			t.Errorf("%q: %v allocations, want none", cmd, n)
 		}
 	}

@@ -1,11 +1,7 @@
 package policy
 
-import (
-	"strings"
-)
-
-// Document is policy.yaml as written. Its keys are all that this version
-// knows: a decoder refuses any other and asks [NotYet] what to say about it.
+// Document is policy.yaml as written. Its keys are all there are: a decoder
+// refuses any other.
 //
 // A pointer or a slice that is nil was not written. An empty one was, and is
 // refused, so a value that a template left out never widens a match or a rule.
@@ -20,25 +16,34 @@ type Document struct {
 
 // Defaults holds for every identity that does not say otherwise.
 type Defaults struct {
-	Mode            string `yaml:"mode,omitempty"`            // enforce (also if empty) or audit
+	Mode            string `yaml:"mode,omitempty"`            // enforce (also if empty), audit, learn or off
 	Unauthenticated string `yaml:"unauthenticated,omitempty"` // deny (also if empty) or the name of an identity
 	DenyReply       string `yaml:"deny_reply,omitempty"`      // error (also if empty) or quiet
+	MultigetDenied  string `yaml:"multiget_denied,omitempty"` // error (also if empty) or miss
+	UnknownCommand  string `yaml:"unknown_command,omitempty"` // deny (also if empty) or forward
+	OverlongKey     string `yaml:"overlong_key,omitempty"`    // error (also if empty) or hash
 }
 
-// Role is a bundle of rules that identities share.
+// Role is a bundle of rules and limits that identities share.
 type Role struct {
-	Rules []Rule `yaml:"rules"`
+	Rules  []Rule    `yaml:"rules"`
+	Limits LimitsDoc `yaml:"limits,omitempty"`
 }
 
 // IdentityDoc is one identity: how a client becomes it and what it may do.
 type IdentityDoc struct {
-	Match     []Match  `yaml:"match"`                // one entry must hold
-	WeakOK    bool     `yaml:"weak_ok,omitempty"`    // an address alone may be enough
-	Require   Require  `yaml:"require,omitempty"`    // what must hold besides
-	Roles     []string `yaml:"roles,omitempty"`      // names of roles whose rules apply
-	Rules     []Rule   `yaml:"rules,omitempty"`      // rules of its own
-	Mode      string   `yaml:"mode,omitempty"`       // overrides defaults.mode
-	DenyReply string   `yaml:"deny_reply,omitempty"` // overrides defaults.deny_reply
+	Match      []Match   `yaml:"match"`                // one entry must hold
+	WeakOK     bool      `yaml:"weak_ok,omitempty"`    // an address alone may be enough
+	Require    Require   `yaml:"require,omitempty"`    // what must hold besides
+	Roles      []string  `yaml:"roles,omitempty"`      // names of roles whose rules and limits apply
+	Rules      []Rule    `yaml:"rules,omitempty"`      // rules of its own
+	Namespace  *string   `yaml:"namespace,omitempty"`  // what is put before its keys: t/{identity}/
+	Namespaces []string  `yaml:"namespaces,omitempty"` // of others that it may see as they are, or all
+	Flush      string    `yaml:"flush,omitempty"`      // what flush_all means: scoped, upstream or deny
+	Upstream   string    `yaml:"upstream,omitempty"`   // name of the memcached it reaches
+	Mode       string    `yaml:"mode,omitempty"`       // overrides defaults.mode
+	DenyReply  string    `yaml:"deny_reply,omitempty"` // overrides defaults.deny_reply
+	Limits     LimitsDoc `yaml:"limits,omitempty"`     // override those of its roles
 }
 
 // Match is one way to become an identity. Everything written in it must hold.
@@ -89,63 +94,39 @@ type Rule struct {
 	Read  []string `yaml:"read,omitempty"`  // patterns of keys it covers where they are read
 	Write []string `yaml:"write,omitempty"` // and where they are written
 	Keys  []string `yaml:"keys,omitempty"`  // short for both
+	When  *When    `yaml:"when,omitempty"`  // what must hold of the connection and the time
+	Mode  string   `yaml:"mode,omitempty"`  // overrides the identity's, for this rule
+}
+
+// When is what must hold for a rule to count. Everything written in it must.
+type When struct {
+	TLS   *bool    `yaml:"tls,omitempty"`   // the connection is inside TLS, or is not
+	From  []string `yaml:"from,omitempty"`  // networks in CIDR form; one must hold the client's address
+	Until *Instant `yaml:"until,omitempty"` // it is before this
+}
+
+// LimitsDoc is how much clients of an identity may ask for. What is nil is not
+// limited, or as the roles have it.
+type LimitsDoc struct {
+	Conns       *int   `yaml:"conns,omitempty"`        // connections at once
+	InFlight    *int   `yaml:"inflight,omitempty"`     // requests at once
+	RPS         *int   `yaml:"rps,omitempty"`          // requests a second
+	BytesIn     *Rate  `yaml:"bytes_in,omitempty"`     // of requests
+	BytesOut    *Rate  `yaml:"bytes_out,omitempty"`    // of replies
+	ValueMax    *Bytes `yaml:"value_max,omitempty"`    // a value that is stored
+	TTLMax      *Span  `yaml:"ttl_max,omitempty"`      // until an item expires
+	TTLOver     string `yaml:"ttl_over,omitempty"`     // clamp (also if empty) or deny what is longer
+	MultigetMax *int   `yaml:"multiget_max,omitempty"` // keys of one request
 }
 
 // Test is one question with the answer the policy must give.
 type Test struct {
-	As     string `yaml:"as"`     // name of an identity
-	Cmd    string `yaml:"cmd"`    // a command line without its data block
-	Expect string `yaml:"expect"` // allow or deny
-}
-
-// notYet is every key of the language that this version refuses, by the end of
-// its path, and what to do without it.
-var notYet = map[string]string{
-	"defaults.multiget_denied": "one key that is denied denies the whole command",
-	"defaults.unknown_command": "unknown commands are always refused",
-	"defaults.overlong_key":    "keys over 250 bytes are always refused",
-	"rules.when":               "a rule holds always",
-	"rules.mode":               "set mode for the identity instead",
-	"namespace":                "name the keys of each identity in its rules",
-	"namespaces":               "name the keys of each identity in its rules",
-	"flush":                    `allow or deny "@flush" instead`,
-	"upstream":                 "every identity shares the configured servers",
-	"limits":                   "set limits for the process instead",
-	"tests.upstream_key":       "a test asks for allow or deny only",
-	"tests.effect":             "a test asks for allow or deny only",
-}
-
-// NotYet tells whether a key path that a decoder does not know, such as
-// identities.web.namespace or roles.app.rules[0].when.tls, is part of the
-// language but not of this version, and the sentence to say so with.
-func NotYet(path string) (sentence string, ok bool) {
-	parts := strings.Split(withoutIndexes(path), ".")
-	if len(parts) > 1 && (parts[0] == "roles" || parts[0] == "identities") {
-		parts = append(parts[:1], parts[2:]...) // a name is no key
-	}
-	for end := len(parts); end > 0; end-- {
-		for _, start := range []int{end - 2, end - 1} {
-			if start < 0 {
-				continue
-			}
-			if instead, ok := notYet[strings.Join(parts[start:end], ".")]; ok {
-				return "this version does not have `" + parts[end-1] + "`: " + instead, true
-			}
-		}
-	}
-	return "", false
-}
-
-// withoutIndexes drops every [n] of a key path.
-func withoutIndexes(path string) string {
-	var b strings.Builder
-	for path != "" {
-		before, after, found := strings.Cut(path, "[")
-		b.WriteString(before)
-		if !found {
-			break
-		}
-		_, path, _ = strings.Cut(after, "]")
-	}
-	return b.String()
+	As          string   `yaml:"as"`                     // name of an identity; one of service accounts with :NAMESPACE/NAME
+	Cmd         string   `yaml:"cmd"`                    // a command line without its data block
+	Expect      string   `yaml:"expect"`                 // allow or deny
+	TLS         *bool    `yaml:"tls,omitempty"`          // asked inside TLS; so it is if not written
+	From        string   `yaml:"from,omitempty"`         // address it is asked from
+	At          *Instant `yaml:"at,omitempty"`           // when; now if not written
+	UpstreamKey *string  `yaml:"upstream_key,omitempty"` // the first key as memcached gets it, of generation 0
+	Effect      *string  `yaml:"effect,omitempty"`       // what it does beside: generation t/shop 0 -> 1
 }

@@ -64,69 +64,6 @@ tests:
 	}
 }
 
-// TestDocumentRefusesLaterKeys checks that no key of a later version is taken,
-// and that each has a sentence.
-func TestDocumentRefusesLaterKeys(t *testing.T) {
-	tests := []struct{ doc, path string }{
-		{"defaults: {multiget_denied: miss}", "defaults.multiget_denied"},
-		{"defaults: {unknown_command: forward}", "defaults.unknown_command"},
-		{"defaults: {overlong_key: hash}", "defaults.overlong_key"},
-		{"roles: {app: {limits: {conns: 1}}}", "roles.app.limits"},
-		{"roles: {app: {rules: [{when: {tls: true}}]}}", "roles.app.rules[0].when"},
-		{"roles: {app: {rules: [{mode: audit}]}}", "roles.app.rules[0].mode"},
-		{web("rules: [{when: {tls: true}}]"), "identities.web.rules[0].when"},
-		{web("rules: [{mode: audit}]"), "identities.web.rules[0].mode"},
-		{web("namespace: a"), "identities.web.namespace"},
-		{web("namespaces: [all]"), "identities.web.namespaces"},
-		{web("flush: scoped"), "identities.web.flush"},
-		{web("upstream: default"), "identities.web.upstream"},
-		{web("limits: {rps: 1}"), "identities.web.limits"},
-		{"tests: [{as: web, upstream_key: a}]", "tests[0].upstream_key"},
-		{"tests: [{as: web, effect: a}]", "tests[0].effect"},
-	}
-	for _, tt := range tests {
-		dec := yaml.NewDecoder(strings.NewReader(head + tt.doc))
-		dec.KnownFields(true)
-		if err := dec.Decode(new(Document)); err == nil {
-			t.Errorf("%s is taken", tt.doc)
-		}
-		sentence, ok := NotYet(tt.path)
-		last := tt.path[strings.LastIndex(tt.path, ".")+1:]
-		if !ok || !strings.HasPrefix(sentence, "this version does not have `"+last+"`: ") {
-			t.Errorf("NotYet(%q) = %q, %v", tt.path, sentence, ok)
-		}
-	}
-}
-
-func TestNotYet(t *testing.T) {
-	tests := []struct {
-		path string
-		want string // the key it names; "" if it is no key of the language
-	}{
-		{"identities.web.limits.conns", "limits"},
-		{"identities.web.match[0].unix.uid", ""},
-		{"identities.limits.rulez", ""}, // a name is no key
-		{"identities.limits", ""},
-		{"roles.flush.namespace", "namespace"},
-		{"roles.app.rules[12].when.tls", "when"},
-		{"identities.web.rulez", ""},
-		{"identities.web.mode", ""},
-		{"defaults.mode", ""},
-		{"rules", ""},
-		{"mode", ""},
-		{"", ""},
-		{"[", ""},
-		{"a[0", ""},
-		{"a[0]].b", ""},
-	}
-	for _, tt := range tests {
-		sentence, ok := NotYet(tt.path)
-		if ok != (tt.want != "") || !strings.HasPrefix(sentence, "this version does not have `"+tt.want+"`") && ok {
-			t.Errorf("NotYet(%q) = %q, %v, want %q", tt.path, sentence, ok, tt.want)
-		}
-	}
-}
-
 func TestPolicyFind(t *testing.T) {
 	p := mustCompile(t, head+`
 defaults: {deny_reply: quiet, mode: audit}
@@ -148,7 +85,7 @@ identities:
 	}
 	for _, tt := range tests {
 		id := mustFind(t, p, tt.name)
-		if id.Name != tt.name || id.Audit != tt.audit || id.Quiet != tt.quiet || id.RequireTLS != tt.tls || id.RequireSecret != tt.secret {
+		if id.Name != tt.name || (id.Mode == ModeAudit) != tt.audit || id.Quiet != tt.quiet || id.RequireTLS != tt.tls || id.RequireSecret != tt.secret {
 			t.Errorf("%s is %+v, want %+v", tt.name, id, tt)
 		}
 	}

@@ -8,27 +8,62 @@ import (
 	"github.com/slabgate/slabgate/protocol"
 )
 
-// edits returns the changes that together would allow a request with these
-// demands and keys.
-func (id *Identity) edits(ds []demand, keys [][]byte) []edit {
-	p := editor{id: id, words: newLexicon(), seen: make(map[string]bool)}
+// edits returns the changes that together would have the rules allow req, which
+// makes these demands.
+func (id *Identity) edits(ds []demand, req *protocol.Request, at *At) []edit {
+	p := editor{id: id, words: newLexicon(), seen: make(map[string]bool), at: at}
+	for _, key := range req.Keys {
+		if id.walled(key) {
+			p.open(key)
+		}
+	}
+	if id.flushDenied && ds[0].need == protocol.CatFlush {
+		p.add(edit{remove: true, at: id.path, list: "flush"})
+	}
 	for _, r := range id.deny {
-		if r.outcome(ds, keys) == OutcomeDenies {
-			p.undeny(r, ds, keys)
+		if r.outcome(ds, req.Keys, at) == OutcomeDenies {
+			p.undeny(r, ds, req.Keys)
 		}
 	}
 	for i := range ds {
-		d := &ds[i]
-		if d.access == 0 && id.naming(d) == nil {
-			p.name(d, nil)
-		}
-		for _, key := range keys {
-			if d.access != 0 && id.covering(d, key) == nil {
-				p.cover(d, key)
-			}
-		}
+		p.grant(&ds[i], req.Keys)
 	}
 	return p.edits
+}
+
+// grant makes the changes that grant d on keys.
+func (p *editor) grant(d *demand, keys [][]byte) {
+	if p.id.flushAllowed && d.need == protocol.CatFlush {
+		return
+	}
+	if d.access == 0 {
+		switch r := p.id.naming(d, p.at); {
+		case r == nil:
+			p.name(d, nil)
+		case r.trial():
+			p.add(edit{remove: true, at: r.ref.Path, list: "mode"})
+		}
+	}
+	for _, key := range keys {
+		if d.access == 0 {
+			continue
+		}
+		switch r := p.id.covering(d, key, p.at); {
+		case r == nil:
+			p.cover(d, key)
+		case r.trial():
+			p.add(edit{remove: true, at: r.ref.Path, list: "mode"})
+		}
+	}
+}
+
+// open lets the identity see the namespace that key is in.
+func (p *editor) open(key []byte) {
+	for _, w := range p.id.walls {
+		if strings.HasPrefix(string(key), w) && w != reservedRoot {
+			p.add(edit{at: p.id.path, list: "namespaces", value: w})
+		}
+	}
 }
 
 // editor collects edits of one identity's rules, each once.
@@ -37,6 +72,7 @@ type editor struct {
 	words lexicon
 	edits []edit
 	seen  map[string]bool
+	at    *At
 }
 
 func (p *editor) add(e edit) {
@@ -56,7 +92,7 @@ func (p *editor) undeny(r *rule, ds []demand, keys [][]byte) {
 		w := p.words[name]
 		single := *r
 		single.groups, single.extra, single.grants = w.categories, w.extra, []string{w.grant}
-		if single.outcome(ds, keys) == OutcomeDenies {
+		if single.outcome(ds, keys, p.at) == OutcomeDenies {
 			matching = append(matching, name)
 			continue
 		}
@@ -77,8 +113,8 @@ func (p *editor) undeny(r *rule, ds []demand, keys [][]byte) {
 // cover adds a pattern for key to the rule that comes nearest to granting d, or
 // names d in a rule.
 func (p *editor) cover(d *demand, key []byte) {
-	nearest := p.id.naming(d)
-	if nearest == nil {
+	nearest := p.id.naming(d, p.at)
+	if nearest == nil || nearest.trial() {
 		p.name(d, key)
 		return
 	}
@@ -97,7 +133,7 @@ func (p *editor) name(d *demand, key []byte) {
 	}
 	access := p.words[name].allowed
 	for _, r := range p.id.allow {
-		if p.canHost(r, access) && r.covers(d, key) {
+		if r.when.holds(p.at) && !r.trial() && p.canHost(r, access) && r.covers(d, key) {
 			p.add(edit{at: r.ref.Path, list: "allow", value: name})
 			return
 		}

@@ -16,9 +16,11 @@ const (
 	OutcomeDenies                    // it is a deny rule and matches
 	OutcomeAllows                    // it is an allow rule and grants all of the request
 	OutcomeAllowsPart                // it grants part of the request: some keys, or some of what is done to them
+	OutcomeNotNow                    // its condition does not hold
+	OutcomeOff                       // it is in mode off
 )
 
-var outcomeWords = [...]string{"not_named", "not_keys", "denies", "allows", "allows_part"}
+var outcomeWords = [...]string{"not_named", "not_keys", "denies", "allows", "allows_part", "not_now", "off"}
 
 // String is the word for o.
 func (o Outcome) String() string { return wordOf(outcomeWords[:], int(o)) }
@@ -36,28 +38,31 @@ type Explanation struct {
 	Identity string
 	Decision Decision // what Decide answers
 	Steps    []Step   // every rule of the identity, in the order written; none if the request can't be decided on
-	Fix      string   // the smallest edit of the policy that would allow the request; "" if it is allowed, or none would
+	Fix      string   // the smallest edit of the policy that would allow the request; "" if the rules allow it, or none would
 }
 
 // Explain decides on req as [Identity.Decide] does and says what every rule
 // had to do with it.
-func (id *Identity) Explain(req *protocol.Request, now int64) Explanation {
-	e := Explanation{Identity: id.Name, Decision: id.Decide(req, now)}
-	ds := new(demands).of(req, now)
+func (id *Identity) Explain(req *protocol.Request, at *At) Explanation {
+	e := Explanation{Identity: id.Name, Decision: id.Decide(req, at)}
+	ds := new(demands).of(req, at.Now)
 	if len(ds) == 0 {
 		return e
 	}
 	for _, r := range id.rules {
-		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds, req.Keys)})
+		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds, req.Keys, at)})
 	}
-	if e.Decision.Verdict != Allow {
-		e.Fix = joinEdits(id.edits(ds, req.Keys))
+	if !e.Decision.Granted() {
+		e.Fix = joinEdits(id.edits(ds, req, at))
 	}
 	return e
 }
 
 // outcome tells what r does to a request with these demands and keys.
-func (r *rule) outcome(ds []demand, keys [][]byte) Outcome {
+func (r *rule) outcome(ds []demand, keys [][]byte, at *At) Outcome {
+	if r.hasMode && r.mode == ModeOff {
+		return OutcomeOff
+	}
 	named, hits, total := false, 0, 0
 	for i := range ds {
 		d := &ds[i]
@@ -77,6 +82,8 @@ func (r *rule) outcome(ds []demand, keys [][]byte) Outcome {
 		return OutcomeNotNamed
 	case hits == 0:
 		return OutcomeNotKeys
+	case !r.when.holds(at):
+		return OutcomeNotNow
 	case r.deny:
 		return OutcomeDenies
 	case hits == total:
@@ -100,8 +107,8 @@ func (r *rule) countCovered(d *demand, keys [][]byte) int {
 type edit struct {
 	remove bool   // else it adds
 	at     string // path of the rule, or of the identity that is to have a new one
-	list   string // key of the list in the rule; "" for the rule as a whole
-	value  string // what is added to the list or taken out of it
+	list   string // key of a list or a setting there; "" for the rule as a whole
+	value  string // what is added to the list or taken out of it; "" for all of the setting
 	rule   *Rule  // the rule that is added
 }
 
@@ -112,6 +119,9 @@ func (e *edit) String() string {
 	}
 	if e.list == "" {
 		return "remove " + e.at
+	}
+	if e.value == "" {
+		return fmt.Sprintf("remove %s: of %s", e.list, e.at)
 	}
 	if e.remove {
 		return fmt.Sprintf("remove %q from %s: of %s", e.value, e.list, e.at)

@@ -64,7 +64,7 @@ func TestExplainFix(t *testing.T) {
 		{"quiet", "get z:1", `add "prefix:z:" to read: of identities.quiet.rules[0]`},
 	}
 	for _, tt := range tests {
-		e := mustFind(t, p, tt.as).Explain(mustParse(t, tt.cmd), now)
+		e := mustFind(t, p, tt.as).Explain(mustParse(t, tt.cmd), at)
 		if e.Fix != tt.want || e.Identity != tt.as {
 			t.Errorf("%s: %q\ngot  %s: %s\nwant %s", tt.as, tt.cmd, e.Identity, e.Fix, tt.want)
 		}
@@ -82,7 +82,7 @@ func TestExplainRemovesWholeRules(t *testing.T) {
 	}
 	for _, tt := range tests {
 		id := mustFind(t, mustCompile(t, head+web("rules: ["+tt.deny+`, {allow: ["@all"], keys: ["*"]}]`)), "web")
-		if e := id.Explain(mustParse(t, tt.cmd), now); e.Fix != tt.want {
+		if e := id.Explain(mustParse(t, tt.cmd), at); e.Fix != tt.want {
 			t.Errorf("%s, %q\ngot  %s\nwant %s", tt.deny, tt.cmd, e.Fix, tt.want)
 		}
 	}
@@ -108,7 +108,7 @@ func TestExplainSteps(t *testing.T) {
 		{"stats conns", "not_named not_named not_named not_named not_named"},
 	}
 	for _, tt := range tests {
-		e := mustFind(t, p, "shop").Explain(mustParse(t, tt.cmd), now)
+		e := mustFind(t, p, "shop").Explain(mustParse(t, tt.cmd), at)
 		var got []string
 		for _, s := range e.Steps {
 			got = append(got, s.Outcome.String())
@@ -117,7 +117,7 @@ func TestExplainSteps(t *testing.T) {
 			t.Errorf("%q\ngot  %s\nwant %s", tt.cmd, strings.Join(got, " "), tt.want)
 		}
 	}
-	e := mustFind(t, p, "shop").Explain(mustParse(t, "get app:1"), now)
+	e := mustFind(t, p, "shop").Explain(mustParse(t, "get app:1"), at)
 	for i, want := range []string{
 		`read roles.app.rules[0] allow: ["@read"], read: ["prefix:app:"]`,
 		`roles.app.rules[1] roles.app.rules[1] allow: ["@store", "@delete"], write: ["prefix:app:tmp:"]`,
@@ -138,7 +138,7 @@ func TestExplainShortensLongLists(t *testing.T) {
 	}
 	doc := &Document{Version: 1, Categories: 1, Identities: map[string]IdentityDoc{"x": {Match: []Match{{ASCII: new("x")}}, Rules: []Rule{r}}}}
 	id := compileX(t, doc)
-	e := id.Explain(mustParse(t, "get p999:1"), now)
+	e := id.Explain(mustParse(t, "get p999:1"), at)
 	if want := `allow: ["@read"], read: ["p0:*", "p1:*", "p2:*", "p3:*", "p4:*", "p5:*", "p6:*", "p7:*", and 992 more]`; e.Steps[0].Text != want {
 		t.Errorf("got  %s\nwant %s", e.Steps[0].Text, want)
 	}
@@ -146,7 +146,7 @@ func TestExplainShortensLongLists(t *testing.T) {
 	for c := range 20 {
 		keys = append(keys, fmt.Sprintf("q%d", c))
 	}
-	e = id.Explain(mustParse(t, "get "+strings.Join(keys, " ")), now)
+	e = id.Explain(mustParse(t, "get "+strings.Join(keys, " ")), at)
 	if n := strings.Count(e.Fix, "add"); n != 8 || !strings.HasSuffix(e.Fix, "; and 12 more like these") {
 		t.Errorf("%d edits in %s", n, e.Fix)
 	}

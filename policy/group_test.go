@@ -91,7 +91,7 @@ func TestGroupsAreAllowed(t *testing.T) {
 				req.Keys = [][]byte{[]byte("k")}
 			}
 			want := v.Category&g.categories != 0 && (!v.Apart || g.name == groupAll) || v.Category == protocol.CatConn
-			if got := id.Decide(req, now); (got.Verdict == Allow) != want {
+			if got := id.Decide(req, at); (got.Verdict == Allow) != want {
 				t.Errorf("allow %s: %q is %v (%v), want allowed %v", g.name, v.Name, got.Verdict, got.Reason, want)
 			}
 		}

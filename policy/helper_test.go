@@ -91,3 +91,6 @@ func brief(list finding.List) string {
 	}
 	return b.String()
 }
+
+// at is what every test asks under that does not say otherwise.
+var at = &At{Now: now, TLS: true}

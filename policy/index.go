@@ -13,7 +13,9 @@ import (
 type ownRules struct {
 	deny  []*rule // that name it
 	allow []*rule // that name it, in order
-	read  *index  // of the keys they cover for reading
+	firm  []*rule // of those, the ones that always count
+	loose []*rule // and the others
+	read  *index  // of the keys that the firm ones cover for reading
 	write *index
 }
 
@@ -25,6 +27,13 @@ type index struct {
 	prefixes []string       // sorted
 	first    []int          // rule that covers what begins with the prefix, or with a shorter one of it
 	shorter  []int          // the longest prefix that is one of this one; -1 if none is
+	globs    []indexedGlob  // in the order of their rules
+}
+
+// indexedGlob is a glob of one rule.
+type indexedGlob struct {
+	glob
+	rule int
 }
 
 // indexOwn makes the entry of every command. Those that the same rules name share
@@ -38,11 +47,23 @@ func (id *Identity) indexOwn() {
 		if i := slices.IndexFunc(made, o.same); i >= 0 {
 			o = made[i]
 		} else {
-			o.read, o.write = newIndex(o.allow, protocol.Reads), newIndex(o.allow, protocol.Writes)
+			o.index()
 			made = append(made, o)
 		}
 		id.own[v] = o
 	}
+}
+
+// index makes the index of the rules that always count.
+func (o *ownRules) index() {
+	for _, r := range o.allow {
+		if r.when == nil && !r.trial() {
+			o.firm = append(o.firm, r)
+		} else {
+			o.loose = append(o.loose, r)
+		}
+	}
+	o.read, o.write = newIndex(o.firm, protocol.Reads), newIndex(o.firm, protocol.Writes)
 }
 
 // same reports whether o has the rules of other.
@@ -86,7 +107,11 @@ func newIndex(rules []*rule, access protocol.Access) *index {
 		for _, p := range s.prefixes {
 			first[p] = i
 		}
+		for _, g := range s.globs {
+			x.globs = append(x.globs, indexedGlob{g, i})
+		}
 	}
+	slices.Reverse(x.globs)
 	x.nest(first)
 	return x
 }
@@ -123,17 +148,26 @@ func (x *index) covering(key []byte) int {
 	if i := x.longest(key); i >= 0 {
 		found = min(found, x.first[i])
 	}
+	for i := range x.globs {
+		g := &x.globs[i]
+		if g.rule >= found {
+			break
+		}
+		if g.covers(key) {
+			return g.rule
+		}
+	}
 	return found
 }
 
-// covering returns the first allow rule that grants d on key.
+// covering returns the first of the rules that always count that grants d on key.
 func (o *ownRules) covering(d *demand, key []byte) *rule {
 	x := o.read
 	if d.access == protocol.Writes {
 		x = o.write
 	}
-	if i := x.covering(key); i < len(o.allow) {
-		return o.allow[i]
+	if i := x.covering(key); i < len(o.firm) {
+		return o.firm[i]
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ func (c *compiler) lint(p *Policy) {
 		}
 	}
 	c.lintOverlaps(p)
+	if !c.out.Failed() { // else a rule may seem to do nothing for what it lacks
+		c.lintRules(p, told)
+	}
 }
 
 // lintServed warns of a command that is allowed by name and refused all the same.

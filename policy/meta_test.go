@@ -59,7 +59,7 @@ func TestMetaFlagsChangeWhatIsNeeded(t *testing.T) {
 		}
 		var got []string
 		for _, name := range p.Identities() {
-			if mustFind(t, p, name).Decide(req, now).Verdict == Allow {
+			if mustFind(t, p, name).Decide(req, at).Verdict == Allow {
 				got = append(got, name)
 			}
 		}
@@ -86,7 +86,7 @@ func TestMetaFixesFix(t *testing.T) {
 			t.Errorf("%s: %v", row.cmd, err)
 			continue
 		}
-		if got := mustFind(t, p, row.as).Explain(req, now).Fix; got != row.fix {
+		if got := mustFind(t, p, row.as).Explain(req, at).Fix; got != row.fix {
 			t.Errorf("%s as %s:\ngot  %s\nwant %s", row.cmd, row.as, got, row.fix)
 		}
 	}

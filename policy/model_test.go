@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -44,21 +46,28 @@ func modelNames(names []string, deny bool, v *protocol.Verb, c protocol.Category
 	return false
 }
 
+// modelFits reports whether key is text, in which * and ? stand for others.
+func modelFits(text, key string) bool {
+	switch {
+	case text == "":
+		return key == ""
+	case text[0] == '*':
+		return modelFits(text[1:], key) || key != "" && modelFits(text, key[1:])
+	}
+	return key != "" && (text[0] == '?' || text[0] == key[0]) && modelFits(text[1:], key[1:])
+}
+
 // modelCovers reports whether patterns as written cover key.
 func modelCovers(patterns []string, key string) bool {
-	for _, p := range patterns {
+	return slices.ContainsFunc(patterns, func(p string) bool {
 		if rest, ok := strings.CutPrefix(p, "exact:"); ok {
-			if rest == key {
-				return true
-			}
-			continue
+			return rest == key
 		}
-		p = strings.TrimSuffix(strings.TrimPrefix(p, "prefix:"), "*")
-		if strings.HasPrefix(key, p) {
-			return true
+		if rest, ok := strings.CutPrefix(p, "prefix:"); ok {
+			p = rest + "*"
 		}
-	}
-	return false
+		return modelFits(strings.TrimPrefix(p, "glob:"), key)
+	})
 }
 
 // modelNeed is one thing a request does to one of its keys, or does at all.
@@ -112,29 +121,66 @@ func modelMatches(r *Rule, v *protocol.Verb, n modelNeed) bool {
 	return modelCovers(patterns, n.key)
 }
 
-// modelAllows answers a request of the identity called name in enforce mode.
-func modelAllows(doc *Document, name string, req *protocol.Request, at int64) bool {
-	if req.Verb.Category == protocol.CatConn {
-		return true
+// modelHolds reports whether a condition as written does.
+func modelHolds(w *When, at *At) bool {
+	in := func(n string) bool { return netip.MustParsePrefix(n).Contains(at.From) }
+	return w == nil || (w.TLS == nil || *w.TLS == at.TLS) && (w.Until == nil || at.Now < int64(*w.Until)) &&
+		(w.From == nil || slices.ContainsFunc(w.From, in))
+}
+
+// modelRanks is what each mode makes of what is not allowed, the mildest first.
+var modelRanks = []struct {
+	mode string
+	v    Verdict
+}{{"granted", Allow}, {"off", Allow}, {"learn", Learned}, {"audit", WouldDeny}, {"enforce", Deny}}
+
+func modelRank(mode string) int {
+	for i := range modelRanks {
+		if modelRanks[i].mode == mode {
+			return i
+		}
 	}
-	rules := slices.Clone(doc.Identities[name].Rules)
-	for _, role := range doc.Identities[name].Roles {
+	panic("no mode " + mode)
+}
+
+// modelVerdict answers a request of the identity called name.
+func modelVerdict(doc *Document, name string, req *protocol.Request, at *At) Verdict {
+	id := doc.Identities[name]
+	mode := cmp.Or(id.Mode, doc.Defaults.Mode, "enforce")
+	if req.Verb.Category == protocol.CatConn {
+		return Allow
+	}
+	for _, k := range req.Keys {
+		hidden := func(root string) bool {
+			open := func(o string) bool { return o == "all" || strings.HasPrefix(string(k), o) }
+			return id.Namespace == nil && strings.HasPrefix(string(k), root) && !slices.ContainsFunc(id.Namespaces, open)
+		}
+		if doc.Identities["tenant"].Namespace != nil && (hidden("a:") || hidden("slabgate/")) {
+			return Deny
+		}
+	}
+	rules := slices.Clone(id.Rules)
+	for _, role := range id.Roles {
 		rules = append(rules, doc.Roles[role].Rules...)
 	}
-	for _, n := range modelNeeds(req, at) {
-		allowed := false
+	worst := 0 // of the ranks of deny rules that match, and of what each need is lacking
+	for _, n := range modelNeeds(req, at.Now) {
+		grant := ""
 		for i := range rules {
-			if !modelMatches(&rules[i], req.Verb, n) {
+			own := cmp.Or(rules[i].Mode, mode)
+			if rules[i].Mode == "off" || !modelMatches(&rules[i], req.Verb, n) || !modelHolds(rules[i].When, at) {
 				continue
 			}
-			if rules[i].Deny != nil {
-				return false
+			switch {
+			case rules[i].Deny != nil:
+				worst = max(worst, modelRank(own))
+			case rules[i].Mode == "" || own == "enforce":
+				grant = "granted"
+			case grant == "" || grant != "granted" && own == "learn":
+				grant = own
 			}
-			allowed = true
 		}
-		if !allowed {
-			return false
-		}
+		worst = max(worst, min(modelRank(cmp.Or(grant, mode)), modelRank(mode)))
 	}
-	return true
+	return modelRanks[worst].v
 }

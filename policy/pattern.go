@@ -15,6 +15,7 @@ const (
 	patternAll    patternKind = iota // every key
 	patternExact                     // the key is the text
 	patternPrefix                    // the key begins with the text
+	patternGlob                      // the key fits the text, in which * and ? stand for others
 )
 
 // pattern is one pattern of keys, parsed.
@@ -26,7 +27,7 @@ type pattern struct {
 // patternFault is what is wrong with a pattern as written.
 type patternFault struct{ code, problem, fix string }
 
-// parsePattern reads one pattern: exact:TEXT, prefix:TEXT, TEXT* or *.
+// parsePattern reads one pattern: exact:TEXT, prefix:TEXT, TEXT*, glob:TEXT or *.
 func parsePattern(s string) (pattern, *patternFault) {
 	if s == "*" {
 		return pattern{kind: patternAll}, nil
@@ -41,9 +42,8 @@ func parsePattern(s string) (pattern, *patternFault) {
 		}
 		return checkedPattern(pattern{patternPrefix, text})
 	}
-	if strings.HasPrefix(s, "glob:") {
-		return pattern{}, &patternFault{codeNotYet, "is a glob, which this version does not have",
-			"use exact: or prefix: patterns"}
+	if text, ok := strings.CutPrefix(s, "glob:"); ok {
+		return parseGlob(text)
 	}
 	text, ok := strings.CutSuffix(s, "*")
 	if !ok {
@@ -52,9 +52,28 @@ func parsePattern(s string) (pattern, *patternFault) {
 	}
 	if strings.ContainsAny(text, "*?") {
 		return pattern{}, &patternFault{codePattern, "has * or ? before its end",
-			"only one * at the end is a wildcard; write the rest as prefix:TEXT"}
+			fmt.Sprintf("only one * at the end is a wildcard; write %q for others", "glob:"+clip(s))}
 	}
 	return checkedPattern(pattern{patternPrefix, text})
+}
+
+// parseGlob reads what follows glob:. One that says no more than another pattern
+// is refused: that one is found faster, and by a reader too.
+func parseGlob(text string) (pattern, *patternFault) {
+	stars, plain := strings.Count(text, "*"), strings.TrimSuffix(text, "*")
+	switch {
+	case stars > mostStars || strings.Contains(text, "**"):
+		return pattern{}, &patternFault{codePattern, fmt.Sprintf("has more than %d stars, or two of them together", mostStars), "write a glob with fewer"}
+	case text == "*":
+		return pattern{}, &patternFault{codePattern, "covers every key", `write "*"`}
+	case !strings.ContainsAny(plain, "*?"):
+		kind := "exact:"
+		if stars > 0 {
+			kind = "prefix:"
+		}
+		return pattern{}, &patternFault{codePattern, "needs no glob", fmt.Sprintf("write %q", kind+clip(plain))}
+	}
+	return checkedPattern(pattern{patternGlob, text})
 }
 
 // checkedPattern returns p if some key can be covered by it.
@@ -80,6 +99,9 @@ func (p pattern) covers(key []byte) bool {
 		return string(key) == p.text
 	case patternPrefix:
 		return len(key) >= len(p.text) && string(key[:len(p.text)]) == p.text
+	case patternGlob:
+		g := newGlob(p.text)
+		return g.covers(key)
 	}
 	return true
 }
@@ -94,6 +116,7 @@ type keySet struct {
 	all      bool
 	exact    map[string]struct{}
 	prefixes []string // sorted, and none is a prefix of another
+	globs    []glob
 }
 
 // newKeySet makes the set of patterns.
@@ -105,6 +128,8 @@ func newKeySet(patterns []pattern) keySet {
 			s.all = true
 		case patternPrefix:
 			s.prefixes = append(s.prefixes, p.text)
+		case patternGlob:
+			s.globs = append(s.globs, newGlob(p.text))
 		case patternExact:
 			if s.exact == nil {
 				s.exact = make(map[string]struct{})
@@ -138,6 +163,11 @@ func (s *keySet) covers(key []byte) bool {
 	if _, ok := s.exact[string(key)]; ok {
 		return true
 	}
+	for i := range s.globs {
+		if s.globs[i].covers(key) {
+			return true
+		}
+	}
 	if len(s.prefixes) <= fewPrefixes {
 		for _, p := range s.prefixes {
 			if len(key) >= len(p) && string(key[:len(p)]) == p {
@@ -169,5 +199,5 @@ func (s *keySet) search(key []byte) bool {
 
 // empty reports whether s covers no key.
 func (s *keySet) empty() bool {
-	return !s.all && len(s.exact) == 0 && len(s.prefixes) == 0
+	return !s.all && len(s.exact) == 0 && len(s.prefixes) == 0 && len(s.globs) == 0
 }

@@ -25,17 +25,30 @@ type Policy struct {
 // Identity is one identity of a policy, compiled. Its fields are only read.
 type Identity struct {
 	Name          string
-	Audit         bool // what would be denied is allowed and reported
-	Quiet         bool // a denial looks like a miss where it can
-	RequireTLS    bool // its connections must be inside TLS
-	RequireSecret bool // and must have completed a login
+	Upstream      string // name of the memcached it reaches; "" for the only one
+	Mode          Mode   // what comes of what is not allowed
+	Quiet         bool   // a denial looks like a miss where it can
+	RequireTLS    bool   // its connections must be inside TLS
+	RequireSecret bool   // and must have completed a login
+	MissDenied    bool   // keys that are denied are missing from a read of several; else it is denied as a whole
+	HashOverlong  bool   // a key too long for its namespace is stored by its hash; else it is refused
+	Forwards      bool   // commands that slabgate does not know are sent to memcached
+	ScopedFlush   bool   // flush_all concerns its namespace alone
+	Limits        Limits
 
-	path    string  // in the document
-	rules   []*rule // of its roles, then its own, as written
-	deny    []*rule // the same, by what they do
-	allow   []*rule
-	own     map[*protocol.Verb]*ownRules
-	entries []entry // its matches
+	path         string // in the document
+	categories   int    // version of the command table
+	template     template
+	walls        []string // roots of namespaces that it may not reach, none of them beginning another
+	openRoots    []string // what of them it may reach
+	allRoots     bool     // it may reach all of them
+	flushAllowed bool     // flush_all needs no rule
+	flushDenied  bool     // flush_all is denied whatever the rules say
+	rules        []*rule  // of its roles, then its own, as written
+	deny         []*rule  // the same, by what they do, without those that are off
+	allow        []*rule
+	own          map[*protocol.Verb]*ownRules
+	entries      []entry // its matches
 }
 
 // entry is one match of an identity, compiled. What is empty was not written.

@@ -2,7 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -40,7 +42,9 @@ func genKey(c chooser) string {
 func genPatterns(c chooser) []string {
 	list := make([]string, 1+c.IntN(3))
 	for i := range list {
-		switch c.IntN(8) {
+		switch c.IntN(9) {
+		case 8:
+			list[i] = one(c, []string{"glob:a*b", "glob:?a", "glob:a?*:*b", "glob:*:a", "glob:*b*"})
 		case 0:
 			list[i] = "*"
 		case 1, 2:
@@ -71,11 +75,34 @@ func genRule(c chooser, words lexicon, names []string) Rule {
 		if access != 0 && (r.Deny == nil || c.IntN(3) > 0) {
 			genLists(c, &r, access)
 		}
+		if c.IntN(4) == 0 {
+			r.When = genWhen(c)
+		}
+		if c.IntN(4) == 0 {
+			r.Mode = one(c, modeWords[:])
+		}
 		if rulesCompile(r) {
 			return r
 		}
 	}
 	return Rule{Allow: []string{"@stats"}}
+}
+
+// genWhen makes a condition.
+func genWhen(c chooser) *When {
+	w := &When{TLS: new(c.IntN(2) == 0)}
+	if c.IntN(2) == 0 {
+		w.From = []string{one(c, []string{"10.0.0.0/8", "10.1.0.0/16", "::/0"})}
+	}
+	if c.IntN(3) == 0 {
+		w.Until = new(Instant(now + c.IntN(3) - 1))
+	}
+	return w
+}
+
+// genAt makes what a condition may ask of.
+func genAt(c chooser) *At {
+	return &At{Now: now, TLS: c.IntN(3) > 0, From: one(c, []netip.Addr{{}, netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("10.2.2.3"), netip.MustParseAddr("2001:db8::1")})}
 }
 
 // genLists gives r patterns for what its commands do to keys.
@@ -114,11 +141,35 @@ func genDoc(c chooser) *Document {
 	if c.IntN(2) == 0 {
 		id.Roles = []string{"r"}
 	}
-	return &Document{
+	if c.IntN(3) == 0 {
+		id.Mode = one(c, modeWords[:])
+	}
+	doc := &Document{
 		Version: 1, Categories: 1,
 		Roles:      map[string]Role{"r": {Rules: rules()}},
 		Identities: map[string]IdentityDoc{"x": id},
 	}
+	genNamespaces(c, doc)
+	return doc
+}
+
+// genNamespaces gives some documents an identity with a namespace, whose root is
+// a:, and x a way to see it, or a namespace of its own.
+func genNamespaces(c chooser, doc *Document) {
+	if c.IntN(3) > 0 {
+		return
+	}
+	doc.Identities["tenant"] = IdentityDoc{Match: []Match{{ASCII: new("tenant")}}, Namespace: new("a:{identity}:")}
+	id := doc.Identities["x"]
+	switch c.IntN(5) {
+	case 0:
+		id.Namespaces = []string{"all"}
+	case 1:
+		id.Namespaces = []string{one(c, []string{"a:", "a:b", "a:a"})}
+	case 2:
+		id.Namespace = new("x:")
+	}
+	doc.Identities["x"] = id
 }
 
 // genParts makes the parts of a request that decide what it needs.
@@ -157,26 +208,26 @@ func describe(doc *Document, req *protocol.Request) string {
 }
 
 // checkPair checks everything that holds of any identity and request.
-func checkPair(t *testing.T, doc *Document, req *protocol.Request) Decision {
+func checkPair(t *testing.T, doc *Document, req *protocol.Request, at *At) Decision {
 	t.Helper()
 	p, list := Compile(doc)
 	if list.Failed() {
 		t.Fatalf("generated document does not compile: %s\n%s", brief(list), describe(doc, req))
 	}
 	id := mustFind(t, p, "x")
-	got := id.Decide(req, now)
-	if want := modelAllows(doc, "x", req, now); (got.Verdict == Allow) != want {
-		t.Fatalf("%s\ngot %+v, want allowed %v", describe(doc, req), got, want)
+	got := id.Decide(req, at)
+	if want := modelVerdict(doc, "x", req, at); got.Verdict != want {
+		t.Fatalf("%s\nat %+v got %v: %+v, want %v", describe(doc, req), *at, got.Verdict, got, want)
 	}
-	checkExplained(t, doc, id, req, got)
+	checkExplained(t, doc, id, req, at, got)
 	return got
 }
 
 // checkExplained checks that an explanation is of the decision: its steps bear
 // the decision out and its fix would change it.
-func checkExplained(t *testing.T, doc *Document, id *Identity, req *protocol.Request, d Decision) {
+func checkExplained(t *testing.T, doc *Document, id *Identity, req *protocol.Request, at *At, d Decision) {
 	t.Helper()
-	e := id.Explain(req, now)
+	e := id.Explain(req, at)
 	if e.Decision != d {
 		t.Fatalf("%s\nexplained as %+v, decided as %+v", describe(doc, req), e.Decision, d)
 	}
@@ -187,28 +238,29 @@ func checkExplained(t *testing.T, doc *Document, id *Identity, req *protocol.Req
 	for _, s := range e.Steps {
 		seen[s.Outcome] = true
 	}
-	bad := seen[OutcomeDenies] != (d.Reason == ReasonDenyRule) && d.Reason != ReasonConn
+	bad := d.Reason == ReasonDenyRule && !seen[OutcomeDenies]
+	bad = bad || d.Reason == ReasonRule && seen[OutcomeDenies]
 	bad = bad || d.Reason == ReasonNotGranted && seen[OutcomeAllows]
 	bad = bad || d.Reason == ReasonRule && !seen[OutcomeAllows] && !seen[OutcomeAllowsPart]
-	if bad || (d.Verdict == Allow) != (e.Fix == "") {
+	if bad || d.Granted() != (e.Fix == "") {
 		t.Fatalf("%s\ndecision %+v does not follow from %+v, fix %q", describe(doc, req), d, e.Steps, e.Fix)
 	}
-	if d.Verdict != Allow {
-		checkFix(t, doc, id, req)
+	if !d.Granted() {
+		checkFix(t, doc, id, req, at)
 	}
 }
 
 // checkFix makes the edits that an explanation proposes and checks that they
 // leave a document that compiles and allows the request.
-func checkFix(t *testing.T, doc *Document, id *Identity, req *protocol.Request) {
+func checkFix(t *testing.T, doc *Document, id *Identity, req *protocol.Request, at *At) {
 	t.Helper()
-	edits := id.edits(new(demands).of(req, now), req.Keys)
+	edits := id.edits(new(demands).of(req, now), req, at)
 	changed := applyEdits(doc, edits)
 	p, list := Compile(changed)
 	if list.Failed() {
 		t.Fatalf("%s\nthe fix %q does not compile: %s", describe(doc, req), joinEdits(edits), brief(list))
 	}
-	if got := mustFind(t, p, "x").Decide(req, now); got.Verdict != Allow {
+	if got := mustFind(t, p, "x").Decide(req, at); !got.Granted() {
 		t.Fatalf("%s\nafter the fix %q: %+v\n%s", describe(doc, req), joinEdits(edits), got, describe(changed, req))
 	}
 }
@@ -220,6 +272,9 @@ func applyEdits(doc *Document, edits []edit) *Document {
 	for _, e := range edits {
 		if e.rule != nil {
 			sets[e.at] = append(sets[e.at], *e.rule)
+		}
+		if e.list == "namespaces" {
+			id.Namespaces = append(slices.Clone(id.Namespaces), e.value)
 		}
 		for owner, rules := range sets {
 			for i := range rules {
@@ -233,11 +288,13 @@ func applyEdits(doc *Document, edits []edit) *Document {
 		sets[owner] = slices.DeleteFunc(rules, func(r Rule) bool { return r.Allow == nil && r.Deny == nil })
 	}
 	id.Rules = sets["identities.x"]
-	return &Document{
+	changed := &Document{
 		Version: 1, Categories: 1,
 		Roles:      map[string]Role{"r": {Rules: sets["roles.r"]}},
-		Identities: map[string]IdentityDoc{"x": id},
+		Identities: maps.Clone(doc.Identities),
 	}
+	changed.Identities["x"] = id
+	return changed
 }
 
 // applyEdit changes one rule; one that is taken out is left without names.
@@ -245,6 +302,8 @@ func applyEdit(r *Rule, e edit) {
 	lists := map[string]*[]string{"allow": &r.Allow, "deny": &r.Deny, "read": &r.Read, "write": &r.Write}
 	list := lists[e.list]
 	switch {
+	case e.list == "mode":
+		r.Mode = ""
 	case e.list == "":
 		*r = Rule{}
 	case e.remove:
@@ -254,12 +313,12 @@ func applyEdit(r *Rule, e edit) {
 	}
 }
 
-// TestDecideAgainstModel compares a hundred thousand decisions, or a million,
+// TestDecideAgainstModel compares a hundred thousand decisions, or ten million,
 // with what the model says.
 func TestDecideAgainstModel(t *testing.T) {
 	docs, each := 2000, 50
 	if long() {
-		docs = 20000
+		docs = 200000
 	}
 	rnd := rand.New(rand.NewPCG(5, 6))
 	reasons := make(map[Reason]int)
@@ -271,15 +330,15 @@ func TestDecideAgainstModel(t *testing.T) {
 		}
 		id := mustFind(t, p, "x")
 		for range each {
-			req := genRequest(rnd)
-			got := id.Decide(req, now)
-			if want := modelAllows(doc, "x", req, now); (got.Verdict == Allow) != want {
-				t.Fatalf("%s\ngot %+v, want allowed %v", describe(doc, req), got, want)
+			req, at := genRequest(rnd), genAt(rnd)
+			got := id.Decide(req, at)
+			if want := modelVerdict(doc, "x", req, at); got.Verdict != want {
+				t.Fatalf("%s\nat %+v got %v: %+v, want %v", describe(doc, req), *at, got.Verdict, got, want)
 			}
 			reasons[got.Reason]++
 		}
 	}
-	for _, r := range []Reason{ReasonRule, ReasonConn, ReasonDenyRule, ReasonNoRule, ReasonNotGranted, ReasonKeyNotCovered} {
+	for _, r := range []Reason{ReasonRule, ReasonConn, ReasonDenyRule, ReasonNoRule, ReasonNotGranted, ReasonKeyNotCovered, ReasonNamespace, ReasonTrial} {
 		if reasons[r] < docs*each/200 {
 			t.Errorf("reason %v came up %d times; the test tries too little of it", r, reasons[r])
 		}
@@ -296,7 +355,7 @@ func TestExplainFollowsDecide(t *testing.T) {
 	for range docs {
 		doc := genDoc(rnd)
 		for range 5 {
-			checkPair(t, doc, genRequest(rnd))
+			checkPair(t, doc, genRequest(rnd), genAt(rnd))
 		}
 	}
 }
@@ -317,13 +376,14 @@ func TestRulesAreMonotonic(t *testing.T) {
 		more := *doc
 		id := doc.Identities["x"]
 		id.Rules = slices.Insert(slices.Clone(id.Rules), rnd.IntN(len(id.Rules)+1), added)
-		more.Identities = map[string]IdentityDoc{"x": id}
+		more.Identities = maps.Clone(doc.Identities)
+		more.Identities["x"] = id
 		before, after := compileX(t, doc), compileX(t, &more)
 		for range 20 {
-			req := genRequest(rnd)
-			was, is := before.Decide(req, now).Verdict == Allow, after.Decide(req, now).Verdict == Allow
-			if was != is && is != (added.Allow != nil) {
-				t.Fatalf("%s\nallowed %v, and %v after one more rule: {%s}", describe(doc, req), was, is, &rule{written: added})
+			req, at := genRequest(rnd), genAt(rnd)
+			was, is := before.Decide(req, at).Verdict, after.Decide(req, at).Verdict
+			if harder := hardness[is] - hardness[was]; harder != 0 && harder < 0 != (added.Allow != nil) {
+				t.Fatalf("%s\n%v, and %v after one more rule: {%s}", describe(doc, req), was, is, &rule{written: added})
 			}
 		}
 	}
@@ -338,12 +398,13 @@ func TestOrderNeverMatters(t *testing.T) {
 		id := doc.Identities["x"]
 		id.Rules = slices.Clone(id.Rules)
 		slices.Reverse(id.Rules)
-		turned.Identities = map[string]IdentityDoc{"x": id}
+		turned.Identities = maps.Clone(doc.Identities)
+		turned.Identities["x"] = id
 		a, b := compileX(t, doc), compileX(t, &turned)
 		for range 20 {
-			req := genRequest(rnd)
-			x, y := a.Decide(req, now), b.Decide(req, now)
-			if x.Verdict != y.Verdict || x.Reason != y.Reason || x.Need != y.Need || x.Access != y.Access {
+			req, at := genRequest(rnd), genAt(rnd)
+			x, y := a.Decide(req, at), b.Decide(req, at)
+			if x.Verdict != y.Verdict || x.Granted() != y.Granted() {
 				t.Fatalf("%s\ngot %+v, and %+v with its rules turned round", describe(doc, req), x, y)
 			}
 		}
@@ -374,6 +435,6 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		c := &bytesChooser{in}
 		req := genRequest(c)
-		checkPair(t, genDoc(c), req)
+		checkPair(t, genDoc(c), req, genAt(c))
 	})
 }

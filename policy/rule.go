@@ -32,6 +32,9 @@ type rule struct {
 	grants   []string          // every command named
 	extra    protocol.Category // every category a named command stands for
 	anywhere bool              // a deny rule without patterns: it covers every key and none
+	when     *when             // nil if it always counts
+	mode     Mode              // its own
+	hasMode  bool              // it has one, and not that of the identity
 	read     keySet
 	write    keySet
 	patterns []writtenPattern // in the order written, for findings
@@ -91,7 +94,57 @@ func (r *rule) String() string {
 			parts = append(parts, list.key+": "+quoteList(list.values))
 		}
 	}
+	if w.When != nil {
+		parts = append(parts, "when: {"+w.When.String()+"}")
+	}
+	if w.Mode != "" {
+		parts = append(parts, "mode: "+w.Mode)
+	}
 	return strings.Join(parts, ", ")
+}
+
+// String is the condition as written.
+func (w *When) String() string {
+	var parts []string
+	if w.TLS != nil {
+		parts = append(parts, fmt.Sprintf("tls: %v", *w.TLS))
+	}
+	if w.From != nil {
+		parts = append(parts, "from: "+quoteList(w.From))
+	}
+	if w.Until != nil {
+		parts = append(parts, "until: "+w.Until.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// in is the mode of r among the rules of an identity in mode m.
+func (r *rule) in(m Mode) Mode {
+	if r.hasMode {
+		return r.mode
+	}
+	return m
+}
+
+// sortRules puts the rules of id by what they do, without those that are off.
+func (id *Identity) sortRules() {
+	for _, r := range id.rules {
+		switch {
+		case r.hasMode && r.mode == ModeOff:
+		case r.deny:
+			id.deny = append(id.deny, r)
+		default:
+			id.allow = append(id.allow, r)
+		}
+	}
+}
+
+// grantsAll reports whether a rule of id allows every command on every key, and no
+// namespace is kept from it.
+func (id *Identity) grantsAll() bool {
+	return id.template == nil && slices.ContainsFunc(id.allow, func(r *rule) bool {
+		return slices.Contains(r.written.Allow, groupAll) && r.read.all && r.write.all
+	})
 }
 
 // quoteList writes a list as YAML would, without what exceeds eight values.

@@ -2,50 +2,108 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/protocol"
 )
 
-// RunTests asks every question of doc.Tests at now, in Unix seconds, and
-// returns an error for each that is not answered as expected. What an identity
-// in audit mode would be denied counts as denied, and so does a command that
-// parse refuses, because it never reaches the policy. The request that parse
-// returns is used until the next call.
+// RunTests asks every question of doc.Tests, at now, in Unix seconds, unless the
+// test says when, and returns an error for each that is not answered as expected.
+// What only a mode lets through counts as denied, and so does a command that parse
+// refuses, because it never reaches the policy. The request that parse returns is
+// used until the next call.
 func (p *Policy) RunTests(doc *Document, now int64, parse func(cmd string) (*protocol.Request, error)) finding.List {
 	var out finding.List
-	for i, t := range doc.Tests {
-		got, why := p.runTest(t, now, parse)
-		if got != t.Expect {
-			out.Errorf(codeTestFailed, fmt.Sprintf("tests[%d]", i), "correct the test or the rules; slabgate explain shows each rule",
-				"%s: %q is expected to be %s and is %s: %s", t.As, clip(t.Cmd), pastOf(t.Expect), pastOf(got), why)
+	for i := range doc.Tests {
+		t, path := &doc.Tests[i], fmt.Sprintf("tests[%d]", i)
+		got := p.runTest(t, now, parse)
+		if got.outcome != t.Expect {
+			out.Errorf(codeTestFailed, path, "correct the test or the rules; slabgate explain shows each rule",
+				"%s: %q is expected to be %s and is %s: %s", t.As, clip(t.Cmd), pastOf(t.Expect), pastOf(got.outcome), got.why)
+			continue
+		}
+		for _, also := range [...]struct {
+			key  string
+			want *string
+			is   string
+		}{{"upstream_key", t.UpstreamKey, got.key}, {"effect", t.Effect, got.effect}} {
+			if also.want != nil && *also.want != also.is {
+				out.Errorf(codeTestFailed, path+"."+also.key, "correct the test or the namespace",
+					"%s: %s of %q is expected to be %q and is %q", t.As, also.key, clip(t.Cmd), clip(*also.want), clip(also.is))
+			}
 		}
 	}
 	return out
 }
 
-// runTest answers one test: what the outcome is, and why.
-func (p *Policy) runTest(t Test, now int64, parse func(string) (*protocol.Request, error)) (outcome, why string) {
-	id, ok := p.Find(t.As)
+// answer is what comes of one test.
+type answer struct {
+	outcome, why string
+	key          string // the first key as memcached gets it; "" if none goes there
+	effect       string // what it does beside
+}
+
+// runTest answers one test.
+func (p *Policy) runTest(t *Test, now int64, parse func(string) (*protocol.Request, error)) answer {
+	id, facts, ok := p.asked(t.As)
 	if !ok {
-		return expectDeny, "there is no such identity"
+		return answer{outcome: expectDeny, why: "there is no such identity"}
 	}
 	req, err := parse(t.Cmd)
 	if err != nil {
-		return expectDeny, fmt.Sprintf("it is refused before the policy is asked: %v", err)
+		return answer{outcome: expectDeny, why: fmt.Sprintf("it is refused before the policy is asked: %v", err)}
 	}
-	e := id.Explain(req, now)
-	why = e.Decision.Reason.Text()
+	if !id.includes(&facts) {
+		return answer{outcome: expectDeny, why: "no match of the identity includes that service account"}
+	}
+	e := id.Explain(req, t.at(now))
+	out := answer{outcome: expectDeny, why: e.Decision.Reason.Text()}
 	if rule := e.Decision.Rule.String(); rule != "" {
-		why += " (" + rule + ")"
+		out.why += " (" + rule + ")"
 	}
-	if e.Decision.Verdict == Allow {
-		return expectAllow, why
+	if !e.Decision.Granted() {
+		if e.Fix != "" {
+			out.why += "; to allow it " + e.Fix
+		}
+		return out
 	}
-	if e.Fix != "" {
-		why += "; to allow it " + e.Fix
+	out.outcome = expectAllow
+	out.key, out.effect = id.upstream(req, &facts)
+	return out
+}
+
+// at is when and how a test asks.
+func (t *Test) at(now int64) *At {
+	at := &At{Now: now, TLS: true}
+	if t.At != nil {
+		at.Now = int64(*t.At)
 	}
-	return expectDeny, why
+	if t.TLS != nil {
+		at.TLS = *t.TLS
+	}
+	at.From, _ = netip.ParseAddr(t.From) // that it can be read was checked
+	return at
+}
+
+// upstream is what becomes of the first key of req in generation 0, and what req
+// does to the generation.
+func (id *Identity) upstream(req *protocol.Request, f *auth.Facts) (key, effect string) {
+	root, err := id.Root(f)
+	switch {
+	case err != nil:
+		return "", err.Error()
+	case len(req.Keys) > 0 && root != "":
+		return root + "0/" + string(req.Keys[0]), ""
+	case len(req.Keys) > 0:
+		return string(req.Keys[0]), ""
+	case id.ScopedFlush && req.Verb.Category == protocol.CatFlush:
+		return "", fmt.Sprintf("generation %s 0 -> 1", root[:len(root)-1])
+	}
+	return "", ""
 }
 
 // pastOf is allow or deny as it reads in a sentence.
@@ -54,4 +112,26 @@ func pastOf(outcome string) string {
 		return "allowed"
 	}
 	return "denied"
+}
+
+// asked is the identity that a test asks as, and what its client is taken to have
+// proven: NAME, or of an identity of service accounts NAME:NAMESPACE/NAME.
+func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
+	name, account, given := strings.Cut(as, ":")
+	id, ok := p.Find(name)
+	var f auth.Facts
+	if given {
+		space, of, slash := strings.Cut(account, "/")
+		f.Account = &auth.ServiceAccount{Namespace: space, Name: of}
+		ok = ok && slash
+	}
+	return id, f, ok
+}
+
+// includes reports whether an account that a test asks as is one of the
+// identity's. A test that names none asks for whoever is.
+func (id *Identity) includes(f *auth.Facts) bool {
+	return f.Account == nil || slices.ContainsFunc(id.entries, func(e entry) bool {
+		return e.account != nil && e.account.namespace.fits(f.Account.Namespace) && e.account.name.fits(f.Account.Name)
+	})
 }

@@ -24,7 +24,7 @@ type owed struct {
 // were fed must stay where they are.
 type exchange struct {
 	identity *policy.Identity
-	now      int64 // Unix seconds, set once a turn
+	asked    policy.At // what conditions of rules ask of; its time is set once a turn
 	version  string
 	limits   *Limits
 	observer observer
@@ -80,7 +80,7 @@ func newExchange(limits *Limits, o observer) *exchange {
 // wants reports whether the value of a request is worth waiting for: not if the
 // request is denied without it.
 func (x *exchange) wants(req *protocol.Request) bool {
-	return req.Verb.Category == protocol.CatAuth || !x.barred && x.identity.Decide(req, x.now).Verdict != policy.Deny
+	return req.Verb.Category == protocol.CatAuth || !x.barred && x.identity.Decide(req, &x.asked).Verdict != policy.Deny
 }
 
 // feed takes requests from the start of in until it needs more bytes, the turn
@@ -131,7 +131,7 @@ func (x *exchange) permits(req *protocol.Request) bool {
 	if req.Verb.Category == protocol.CatConn {
 		return true
 	}
-	d := x.identity.Decide(req, x.now)
+	d := x.identity.Decide(req, &x.asked)
 	if d.Verdict == policy.Allow && !req.Unwanted {
 		return true
 	}
@@ -148,7 +148,7 @@ func (x *exchange) permits(req *protocol.Request) bool {
 // stillPermits decides anew on a request that was permitted under another
 // snapshot and has not been carried out.
 func (x *exchange) stillPermits(req *protocol.Request) bool {
-	d := x.identity.Decide(req, x.now)
+	d := x.identity.Decide(req, &x.asked)
 	if d.Verdict == policy.Deny {
 		x.observer.observe(evDenied, req, d)
 	}

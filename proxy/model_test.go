@@ -78,7 +78,7 @@ func driverOf(t testing.TB, id *policy.Identity) *driver {
 	d := &driver{t: t, memcached: newModel("1.6.18"), seen: spy{map[event]int{}}, pieces: 7}
 	limits := DefaultLimits()
 	d.x = newExchange(&limits, &d.seen)
-	d.x.identity, d.x.now, d.x.version = id, testNow, "1.6.18"
+	d.x.identity, d.x.asked.Now, d.x.version = id, testNow, "1.6.18"
 	return d
 }
 

@@ -76,7 +76,7 @@ func (s *session) ending() error {
 // renew takes the snapshot and the clock for the next turn. After a reload the
 // client must still be who it was, or somebody.
 func (s *session) renew() error {
-	s.x.now = s.server.now().Unix()
+	s.x.asked.Now = s.server.now().Unix()
 	info, _ := s.server.Pool.Info()
 	s.x.parser.MaxItem, s.x.parser.Knows, s.x.version = info.MaxItem, info.Knows, info.Version
 	if s.expired() {

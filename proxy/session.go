@@ -110,6 +110,7 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 	if s.x == nil {
 		s.x = newExchange(&s.server.Limits, s)
 		s.x.parser.Dialect = s.dialect
+		s.x.asked = policy.At{TLS: s.facts.TLS, From: s.facts.Addr}
 		s.admitted()
 	}
 	s.x.identity = id

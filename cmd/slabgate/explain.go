@@ -120,7 +120,7 @@ func (c *explainCommand) explain(id *policy.Identity) explanation {
 		e.Verdict, e.Reason = policy.Deny.String(), "it is refused before the policy is asked: "+err.Error()
 		return e
 	}
-	x := id.Explain(req, time.Now().Unix())
+	x := id.Explain(req, &policy.At{Now: time.Now().Unix(), TLS: true})
 	e.Verdict, e.Reason = x.Decision.Verdict.String(), x.Decision.Reason.Text()
 	e.Rule, e.Fix = x.Decision.Rule.String(), x.Fix
 	if x.Decision.Need != req.Verb.Category {

@@ -55,8 +55,9 @@ func TestABrokenPolicyIsPointedAt(t *testing.T) {
 		{"identities: {a: {}, a: {}}", "1:21 SG1007 identities.a"},
 		{"identities: {a: {weak_ok: yes}}", "1:18 SG1012 identities.a.weak_ok"},
 		{"identities: {a: {rules: [{allow: get}]}}", "1:27 SG1009 identities.a.rules[0].allow"},
-		{"identities: {a: {namespace: \"t/\"}}", "1:18 SG1014 identities.a.namespace"},
-		{"roles: {a: {limits: {}}}", "1:13 SG1014 roles.a.limits"},
+		{"identities: {a: {limits: {value_max: 5}}}", "1:27 SG1012 identities.a.limits.value_max"},
+		{"roles: {a: {limits: {bytes_in: 5MiB, ttl_max: 1y}}}", "1:22 SG1012 roles.a.limits.bytes_in; 1:38 SG1012 roles.a.limits.ttl_max"},
+		{"roles: {a: {rules: [{when: {until: tomorrow}}]}}", "1:29 SG1012 roles.a.rules[0].when.until"},
 	} {
 		doc, _, list := LoadPolicy(writePolicy(t, row.text))
 		if got := errorsOf(list); got != row.want || doc == nil {

@@ -29,6 +29,10 @@ func fixOf(err error) string {
 	if errors.As(err, &e) {
 		return e.fix
 	}
+	var other interface{ Fix() string } // of a type of another room
+	if errors.As(err, &other) {
+		return other.Fix()
+	}
 	return "write a value that can stand here"
 }
 
