@@ -167,6 +167,7 @@ var refusals = []refusal{
 	{"user's name", "users.yaml", "name: web", `name: "we b"`, exitConfig, "SG1210", "users.yaml:2:5", []string{"printable characters"}},
 	{"user twice", "users.yaml", "users:\n", "users:\n  - {name: web, disabled: true}\n", exitConfig, "SG1211", "users.yaml:3:5", []string{"keep one of the two"}},
 	{"identity twice", "policy.yaml", "  trial:\n", "  web:\n", exitConfig, "SG1007", "policy.yaml:9:3", []string{"keep one of the two"}},
+	{"unknown user", "policy.yaml", "[{ascii: trial}]", "[{unix: {uid: no-such-user}}]", exitConfig, "SG1156", "policy.yaml", []string{`"no-such-user"`}},
 	{"nobody matches", "policy.yaml", "[{ascii: trial}]", "[]", exitConfig, "SG1107", "policy.yaml", nil},
 	{"password as record", "users.yaml", "SCRAM-SHA-256$4096", "hunter2$4096", exitConfig, "SG1281", "users.yaml:4:9", []string{"slabgate user passwd"}},
 }

@@ -3,10 +3,13 @@ package config
 import (
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/policy"
 )
 
 func writePolicy(t *testing.T, text string) string {
@@ -73,5 +76,71 @@ func TestABrokenPolicyIsPointedAt(t *testing.T) {
 	}
 	if _, _, list := LoadPolicy(path + "x"); len(list) != 1 || list[0].Code != "SG1001" {
 		t.Errorf("missing: got %v", list)
+	}
+}
+
+// idsOf reads a policy with one match of a process, and returns it.
+func idsOf(t *testing.T, match string) (*policy.UnixMatch, finding.List) {
+	t.Helper()
+	doc, _, list := LoadPolicy(writePolicy(t, "version: 1\ncategories: 1\nidentities:\n  web: {match: [{unix: "+match+"}]}\n"))
+	return doc.Identities["web"].Match[0].Unix, list
+}
+
+func TestUsersAndGroupsBecomeNumbers(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		t.Skipf("group %s has no name here", me.Gid)
+	}
+	for _, row := range []struct{ match, uid, gid string }{
+		{fmt.Sprintf("{uid: %s, gid: %s}", me.Username, mine.Name), me.Uid, me.Gid},
+		{fmt.Sprintf("{uid: %s, gid: 12}", me.Username), me.Uid, "12"},
+		{"{uid: 4242, gid: '17'}", "4242", "17"},
+		{"{uid: '033', gid: ''}", "033", ""}, // for the policy to refuse
+		{"{gid: 7}", "", "7"},
+	} {
+		got, list := idsOf(t, row.match)
+		uid, gid := "", ""
+		if got.UID != nil {
+			uid = *got.UID
+		}
+		if got.GID != nil {
+			gid = *got.GID
+		}
+		if uid != row.uid || gid != row.gid || len(list) > 0 {
+			t.Errorf("%s: got %q and %q, %v; want %q and %q", row.match, uid, gid, list, row.uid, row.gid)
+		}
+	}
+}
+
+func TestUnknownUsersAndGroups(t *testing.T) {
+	for _, row := range []struct{ match, want, says string }{
+		{"{uid: no-such-user}", "4:25 SG1156 identities.web.match[0].unix.uid", `there is no user "no-such-user"`},
+		{"{gid: no-such-group}", "4:25 SG1156 identities.web.match[0].unix.gid", `there is no group "no-such-group"`},
+		{"{uid: -1}", "4:25 SG1156 identities.web.match[0].unix.uid", `there is no user "-1"`},
+		{"{uid: 0x21}", "4:25 SG1156 identities.web.match[0].unix.uid", "or a number"},
+		{"{uid: 1, gid: ' 1'}", "4:33 SG1156 identities.web.match[0].unix.gid", `there is no group " 1"`},
+	} {
+		_, list := idsOf(t, row.match)
+		if got := errorsOf(list); got != row.want || !strings.Contains(list.Err().Error(), row.says) {
+			t.Errorf("%s: got %s, %v; want %s: %s", row.match, got, list, row.want, row.says)
+		}
+	}
+	_, list := idsOf(t, "{uid: no-such-user, gid: no-such-group}")
+	if len(list) != 2 {
+		t.Errorf("got %v, want both", list)
+	}
+}
+
+// TestAHostThatCannotTell: a name is not called unknown when nobody could say.
+func TestAHostThatCannotTell(t *testing.T) {
+	k := idKind{"user", func(string) (string, error) { return "", os.ErrPermission }}
+	name := "web"
+	list := k.number("x.uid", &name)
+	if len(list) != 1 || list[0].Problem != `the user "web" could not be looked up: permission denied` || name != "web" {
+		t.Errorf("got %v, name %q", list, name)
 	}
 }
