@@ -140,7 +140,7 @@ func TestAHostThatCannotTell(t *testing.T) {
 	k := idKind{"user", func(string) (string, error) { return "", os.ErrPermission }}
 	name := "web"
 	list := k.number("x.uid", &name)
-	if len(list) != 1 || list[0].Problem != `the user "web" could not be looked up: permission denied` || name != "web" {
+	if len(list) != 1 || list[0].Problem != `looking up the user "web": permission denied` || name != "web" {
 		t.Errorf("got %v, name %q", list, name)
 	}
 }

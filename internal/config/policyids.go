@@ -72,5 +72,5 @@ func (k *idKind) problem(name string, err error) string {
 	if errors.As(err, &noUser) || errors.As(err, &noGroup) {
 		return fmt.Sprintf("there is no %s %q", k.word, clip(name))
 	}
-	return fmt.Sprintf("the %s %q could not be looked up: %s", k.word, clip(name), err)
+	return fmt.Sprintf("looking up the %s %q: %s", k.word, clip(name), err)
 }
