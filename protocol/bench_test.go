@@ -67,6 +67,28 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestLimitsAndPrefixesDoNotAllocate: nor does a request whose keys have a prefix,
+// and whose expiry is limited.
+func TestLimitsAndPrefixesDoNotAllocate(t *testing.T) {
+	wire, prefix := make([]byte, 0, 4096), []byte("team:")
+	for name, in := range hotStreams() {
+		var c Command
+		p := Parser{Dialect: dialectOf(string(in)), Prefix: len(prefix), MaxKey: MaxKey - len(prefix)}
+		if n := testing.AllocsPerRun(100, func() {
+			r, _, err := p.Next(in)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			r.Prefix = prefix
+			r.LimitTTL(60, testNow)
+			c = r.Command(0)
+			wire = AppendMeta(wire[:0], &c, 42)
+		}); n != 0 {
+			t.Errorf("%s allocates %v times, want 0", name, n)
+		}
+	}
+}
+
 // metaReplies are the usual replies to some commands with opaque 42.
 func metaReplies() map[string]string {
 	return map[string]string{
