@@ -172,8 +172,12 @@ func (c *Command) appendValue(dst []byte) []byte {
 	return append(append(dst, c.Value...), crlf...)
 }
 
-// AppendAlone appends a command that goes upstream alone, canonically.
+// AppendAlone appends a command that goes upstream alone, canonically. An unknown
+// one has mn behind it.
 func AppendAlone(dst []byte, r *Request) []byte {
+	if r.Verb == Unknown {
+		return append(append(append(dst, r.Args...), crlf...), askMN...)
+	}
 	dst = append(dst, r.Verb.upstreamWord()...)
 	switch {
 	case r.Verb.Access != 0: // its argument is a key

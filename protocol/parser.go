@@ -24,6 +24,10 @@ type Parser struct {
 	Prefix  int      // bytes that are put before every key upstream; they count for the item size
 	MaxKey  int      // longest key a client may send, in bytes; 0, or anything above it, is [MaxKey]
 
+	// Forwards says that a line whose first word is in no row is a request too:
+	// see [Unknown]. It holds for the ASCII dialects alone.
+	Forwards bool
+
 	// Wanted is asked of a request with a value whether the value is worth
 	// waiting for. If not, what comes of it is thrown away. It may be asked of
 	// the same request more than once. nil wants everything.
@@ -124,14 +128,14 @@ func (p *Parser) line(raw []byte) error {
 	if len(p.tok) == 0 {
 		return p.refuse(lineError, 0)
 	}
+	spaced := line[0] == ' '
+	p.dirty = spaced || hasControl(line)
 	p.rows = byWord[string(p.tok[0])]
 	if p.rows == nil {
 		return p.unknown()
 	}
 	p.req.Verb = p.rows[0]
 	p.req.Params = p.req.Verb.canon.params
-	spaced := line[0] == ' '
-	p.dirty = spaced || hasControl(line)
 	switch {
 	case !p.dirty, p.req.Verb.takesBody():
 		return p.req.Verb.parse(p)
@@ -158,15 +162,6 @@ func (p *Parser) split(line []byte) {
 		}
 		line = line[min(end+1, len(line)):]
 	}
-}
-
-// unknown answers a word that is in no row. A line that ends like an HTTP
-// request comes from a web client that was lured here: it gets no answer.
-func (p *Parser) unknown() error {
-	if bytes.HasPrefix(p.tok[len(p.tok)-1], []byte("HTTP/")) {
-		return p.refuse("", closing)
-	}
-	return p.refuse(lineError, 0)
 }
 
 // body takes the value of a request that is otherwise complete; it starts at

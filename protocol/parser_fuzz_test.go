@@ -35,11 +35,11 @@ var refusals = []string{
 func FuzzParser(f *testing.F) {
 	for i, row := range allRows() {
 		if len(row.in) < 4096 {
-			f.Add([]byte(row.in+probeOf(row)), uint64(i), row.maxItem == 0, row.knows != 0, i%2 == 0)
+			f.Add([]byte(row.in+probeOf(row)), uint64(i), row.maxItem == 0, row.knows != 0, i%2 == 0, row.forwards)
 		}
 	}
-	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large, newer, prefixed bool) {
-		row := parserRow{in: string(in), maxItem: 512}
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64, large, newer, prefixed, forwards bool) {
+		row := parserRow{in: string(in), maxItem: 512, forwards: forwards}
 		if large {
 			row.maxItem = 0
 		}
@@ -134,7 +134,10 @@ func checkClosed(t *testing.T, events []string) {
 // checkRequest checks one request and every form of it upstream.
 func checkRequest(t *testing.T, r *Request, row parserRow) {
 	t.Helper()
-	if r.Verb.Route == RouteKeyless {
+	switch {
+	case r.Verb == Unknown:
+		checkUnknown(t, r, row)
+	case r.Verb.Route == RouteKeyless:
 		checkAlone(t, r)
 	}
 	if wantsKeys := r.Verb.Access != 0 || r.Verb.Local == LocalAuth || r.Verb.Local == LocalStep; (len(r.Keys) == 0) == wantsKeys {

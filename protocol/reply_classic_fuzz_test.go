@@ -95,11 +95,12 @@ func referenceSpeaks(version string) bool {
 func FuzzAloneReplies(f *testing.F) {
 	for _, in := range []string{
 		"STAT a b\r\nEND\r\n", "END\r\n", "OK\r\n", "RESET\r\n", "ERROR\r\n", "CLIENT_ERROR x\r\n", "VERSION 1.6.18\r\n",
-		"VERSION 1.6.45_3_gabc\r\n", "BUSY x\r\n", "STAT a\x1b b\r\n", "STAT a b\n", "\r\n", strings.Repeat("STAT ", 300),
+		"VERSION 1.6.45_3_gabc\r\n", "BUSY x\r\n", "STAT a\x1b b\r\n", "STAT a b\n", "\r\n", strings.Repeat("STAT ", 300), "MN\r\n",
 	} {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
+		checkUnknownReply(t, in)
 		for _, v := range Verbs() {
 			if v.Route != RouteKeyless {
 				continue

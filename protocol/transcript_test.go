@@ -19,6 +19,8 @@ type parserRow struct {
 	knows   Features // Parser.Knows
 	prefix  int      // Parser.Prefix
 	maxKey  int      // Parser.MaxKey
+
+	forwards bool // Parser.Forwards
 }
 
 // Replies as events, for rows.
@@ -117,7 +119,7 @@ func (tr *transcript) waits() string {
 // run feeds the pieces of a row's stream to a new parser.
 func run(row parserRow, pieces ...string) *transcript {
 	tr := &transcript{parser: Parser{
-		MaxItem: row.maxItem, Knows: row.knows, Prefix: row.prefix, MaxKey: row.maxKey, Dialect: dialectOf(row.in),
+		MaxItem: row.maxItem, Knows: row.knows, Prefix: row.prefix, MaxKey: row.maxKey, Dialect: dialectOf(row.in), Forwards: row.forwards,
 	}}
 	for _, piece := range pieces {
 		tr.arrive(piece)
@@ -192,7 +194,7 @@ func allRows() []parserRow {
 		framingRows(), retrievalRows(), touchRows(), deleteRows(), arithRows(),
 		storeRows(), storeNumberRows(), storeSizeRows(), storeNoReplyRows(), valueRows(),
 		connRows(), flushRows(), statsRows(), settingsRows(), refusedRows(),
-		metaGetRows(), metaSetRows(), metaOtherRows(), metaKeyRows(), metaFlagRows(), packetRows(), hostileRows(),
+		metaGetRows(), metaSetRows(), metaOtherRows(), metaKeyRows(), metaFlagRows(), packetRows(), hostileRows(), unknownRows(),
 	} {
 		all = append(all, rows...)
 	}
