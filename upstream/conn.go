@@ -227,7 +227,7 @@ func peek(fd int) error {
 func burnOf(err error) metrics.Burn {
 	var op *net.OpError
 	switch {
-	case errors.Is(err, errSink): // first: a client's error may look like memcached's
+	case errors.Is(err, errSink), errors.Is(err, errSpent): // first: a client's error may look like memcached's
 		return metrics.BurnClient
 	case errors.Is(err, errUnsolicited):
 		return metrics.BurnIdle

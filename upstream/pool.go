@@ -26,9 +26,6 @@ var errBusy = errors.New("upstream: every connection is in use")
 // does not wait for who reads large values.
 const keylessLeases = 4
 
-// maxKeyless bounds the reply to a command about no key, in bytes.
-const maxKeyless = 1 << 20
-
 // Pool is every connection to one memcached. Its methods may be called by many
 // goroutines.
 type Pool struct {
@@ -186,46 +183,6 @@ func (p *Pool) streamValue(c *conn, r *protocol.Reply, rcv Receiver) error {
 		return err
 	}
 	return c.drained() // a value with bytes after it may not be what it seems
-}
-
-// Keyless carries out a command about no key, on a connection on which nothing
-// else is going on, and returns its reply, line by line as memcached ended them.
-// The reply is the caller's.
-func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
-	var reply []byte
-	leased := false
-	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
-		leased = true
-		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
-		c.wbuf = protocol.AppendAlone(c.wbuf, r)
-		reply, err = c.keyless(r)
-		return err
-	})
-	switch {
-	case !leased:
-		return nil, notSent(err)
-	case err != nil:
-		return nil, protocol.StatusLost
-	}
-	return reply, protocol.StatusOK
-}
-
-// keyless sends what was composed and collects the lines of the reply.
-func (c *conn) keyless(r *protocol.Request) (reply []byte, err error) {
-	if err := c.send(); err != nil {
-		return nil, err
-	}
-	for len(reply) < maxKeyless {
-		line, last, err := c.keylessLine(r)
-		if err != nil {
-			return nil, err
-		}
-		reply = append(reply, line...)
-		if last {
-			return reply, nil
-		}
-	}
-	return nil, errors.New("upstream: reply is too long")
 }
 
 // lease takes an idle connection, or makes one. It waits for at most the connect

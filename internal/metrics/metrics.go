@@ -15,7 +15,7 @@ const (
 	BurnEOF                 // memcached closed it, or it broke
 	BurnProof               // a reply did not prove which command it answers
 	BurnIdle                // bytes, or an end, came while nothing was owed
-	BurnClient              // the client of a streamed value left
+	BurnClient              // the client of a streamed value left, or sent an unknown command
 	BurnCount
 )
 
