@@ -112,8 +112,8 @@ func oneLine(line []byte, _ *Request) (last, ok bool) {
 // ParseAlone reads one line of memcached's reply to a command that went there
 // alone. It returns the line with its terminator, which may be passed on as it
 // is, and whether it is the last; that of an unknown command is no part of the
-// reply, see [Unknown]. An error means the connection can't be trusted
-// any more; [ErrShort] that the line is not complete.
+// reply, see [Unknown]. An error means the connection can't be trusted any more;
+// [ErrShort] that the line is not complete.
 func ParseAlone(buf []byte, r *Request) (line []byte, last bool, err error) {
 	line, n, err := replyLine(buf)
 	if err != nil {

@@ -36,6 +36,9 @@ func (p *Parser) unknown() error {
 		}
 		p.args = append(p.args, tok...)
 	}
+	if len(p.args)+len(crlf) > MaxLine { // it came with a shorter end than it would leave with
+		return p.refuse(lineError, 0)
+	}
 	p.req.Verb, p.req.Args = Unknown, p.args
 	return nil
 }

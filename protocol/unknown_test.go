@@ -25,6 +25,8 @@ func unknownRows() []parserRow {
 		{in: words(64) + "\r\n", want: "unknown " + words(64)},
 		{in: line(2048, "foo "), want: "unknown " + strings.TrimSpace(line(2048, "foo "))},
 
+		{in: strings.Repeat("x", 2046) + "\n", want: "unknown " + strings.Repeat("x", 2046)},
+		{in: strings.Repeat("x", 2047) + "\n", want: unknown},
 		{in: words(65) + "\r\n", want: unknown},
 		{in: words(1020) + "\r\n", want: unknown},
 		{in: line(2049, "foo "), want: tooLong + closes},
