@@ -52,7 +52,8 @@ type rigOptions struct {
 	restarts bool  // it restarts memcached, and looks for leaks itself
 }
 
-// auditSpy keeps events, and panics over one if it is told to.
+// auditSpy keeps events with their keys as a record would show them, and panics
+// over one if it is told to.
 type auditSpy struct {
 	mu     sync.Mutex
 	events []audit.Event
@@ -62,6 +63,11 @@ type auditSpy struct {
 func (a *auditSpy) Write(e audit.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	keys, err := audit.ParseKeys(audit.Default().Keys)
+	if err != nil {
+		panic(err)
+	}
+	e.Key, e.RawKey = keys.Text(e.RawKey), nil
 	a.events = append(a.events, e)
 	if a.panics != nil && a.panics(e) {
 		panic("as the test asked")

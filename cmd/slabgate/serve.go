@@ -80,6 +80,7 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 		return err
 	}
 	go d.log.ring.run()
+	go d.audit.Run()
 	defer d.close()
 	if err := d.bind(l.config); err != nil {
 		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
@@ -129,13 +130,8 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	if err := harden(); err != nil {
 		return nil, fail(exitPermission, "hardening the process: %v", err)
 	}
-	var files []audit.File
-	for _, s := range l.config.Audit.Sinks {
-		files = append(files, audit.File{Path: s.File, Mode: s.Mode})
-	}
-	var err error
-	if d.audit, err = audit.Open(files, d.metrics, time.Now); err != nil {
-		return nil, refuse(io, exitPermission, "SG1408", "give slabgate's user the right to write there, or name another file in audit.sinks", err)
+	if err := d.openAudit(l.config.Audit); err != nil {
+		return nil, refuse(io, exitPermission, "SG1408", "give slabgate's user the right to write there, or name another sink in audit.sinks", err)
 	}
 	verifier, err := auth.NewVerifier(auth.VerifierConfig{Now: time.Now}, l.snapshot.Users)
 	if err != nil {
@@ -251,6 +247,7 @@ func (d *daemon) drain(signals <-chan os.Signal) {
 	d.log.Info("draining", zap.Duration("accept_for", d.shutdown.AcceptFor), zap.Duration("grace", d.shutdown.Grace))
 	ctx, cancel := context.WithTimeout(context.Background(), d.shutdown.AcceptFor+d.shutdown.Grace)
 	defer cancel()
+	defer context.AfterFunc(ctx, d.audit.Release)() // who waits for a disk is cut off too
 	stop := make(chan struct{})
 	var hearing sync.WaitGroup
 	hearing.Go(func() {
@@ -283,7 +280,7 @@ func (d *daemon) reload() {
 	l := d.load(d.generation + 1)
 	if l.snapshot == nil {
 		d.metrics.ReloadsRefused.Add(1)
-		d.audit.Write(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest})
+		d.audit.Write(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest, Generation: d.generation})
 		for _, f := range l.found {
 			if f.Severity == finding.Error {
 				d.log.Error("reload refused", zap.String("code", f.Code), zap.String("finding", f.String()), zap.String("in_force", d.snapshot.Digest))
@@ -296,7 +293,7 @@ func (d *daemon) reload() {
 	d.snapshot = l.snapshot
 	d.server.Swap(d.snapshot)
 	d.metrics.Reloads.Add(1)
-	d.audit.Write(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest})
+	d.audit.Write(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest, Generation: d.generation})
 	d.log.Info("reloaded", zap.String("digest", d.snapshot.Digest), zap.String("needs_restart", strings.Join(needRestart(d.started, l.config), " ")))
 }
 

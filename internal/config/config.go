@@ -8,10 +8,10 @@
 package config
 
 import (
-	"os"
 	"time"
 
 	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -28,8 +28,8 @@ type Config struct {
 	Limits    proxy.Limits
 	Shutdown  Shutdown
 	Log       Log
-	Audit     Audit
-	Origins   []Origin // where each value came from, in the order of the file's shape
+	Audit     audit.Options // without a sink there is no record
+	Origins   []Origin      // where each value came from, in the order of the file's shape
 
 	at Positions // of the keys in the file
 }
@@ -57,17 +57,6 @@ type Shutdown struct {
 type Log struct {
 	Level  string // debug, info, warn or error
 	Format string // auto, text or json; auto is text on a terminal
-}
-
-// Audit says where the audit record goes; without a sink there is none.
-type Audit struct {
-	Sinks []AuditSink
-}
-
-// AuditSink is one file of audit events, a JSON object a line.
-type AuditSink struct {
-	File string
-	Mode os.FileMode // of a file that slabgate creates; nobody else may read it
 }
 
 // Origin says where the value of one key came from.

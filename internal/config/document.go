@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
 )
@@ -95,12 +96,17 @@ type logDoc struct {
 }
 
 type auditDoc struct {
-	Sinks []sinkDoc `yaml:"sinks"`
+	Events      []string  `yaml:"events"`
+	AllowSample int       `yaml:"allow_sample"`
+	Keys        string    `yaml:"keys"`
+	OnFull      string    `yaml:"on_full"`
+	Sinks       []sinkDoc `yaml:"sinks"`
 }
 
 type sinkDoc struct {
-	File string   `yaml:"file"`
-	Mode fileMode `yaml:"mode"`
+	File   string   `yaml:"file"`
+	Mode   fileMode `yaml:"mode"`
+	Syslog string   `yaml:"syslog"`
 }
 
 // defaults is the document that says what every part's defaults are, with as
@@ -111,6 +117,7 @@ func defaults(shape *document) *document {
 		Limits:   limitsDocOf(proxy.DefaultLimits()),
 		Shutdown: shutdownDoc{Grace: duration(20 * time.Second)},
 		Log:      logDoc{Level: "info", Format: "auto"},
+		Audit:    auditDocOf(audit.Default()),
 	}
 	listener := proxy.DefaultListener()
 	for i := range shape.Listeners {
@@ -138,15 +145,13 @@ func (d *document) config(dir string) *Config {
 		Limits:   d.Limits.limits(),
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),
+		Audit:    d.Audit.options(dir),
 	}
 	for i := range d.Listeners {
 		c.Listeners = append(c.Listeners, d.Listeners[i].listener(dir, &c.Logins))
 	}
 	for i := range d.Upstreams {
 		c.Upstreams = append(c.Upstreams, d.Upstreams[i].config())
-	}
-	for _, s := range d.Audit.Sinks {
-		c.Audit.Sinks = append(c.Audit.Sinks, AuditSink{File: under(dir, s.File), Mode: os.FileMode(s.Mode)})
 	}
 	return c
 }
@@ -254,6 +259,20 @@ func limitsDocOf(l proxy.Limits) limitsDoc {
 		MaxInFlight:        l.MaxInFlight,
 		MaxReply:           size(l.MaxReply),
 	}
+}
+
+// options is a for the record, with the paths of its files taken from dir.
+func (a *auditDoc) options(dir string) audit.Options {
+	o := audit.Options{Events: a.Events, AllowSample: a.AllowSample, Keys: a.Keys, OnFull: a.OnFull}
+	for _, s := range a.Sinks {
+		o.Sinks = append(o.Sinks, audit.SinkOptions{File: under(dir, s.File), Mode: os.FileMode(s.Mode), Syslog: s.Syslog})
+	}
+	return o
+}
+
+// auditDocOf is the document of options that name no sink.
+func auditDocOf(o audit.Options) auditDoc {
+	return auditDoc{Events: o.Events, AllowSample: o.AllowSample, Keys: o.Keys, OnFull: o.OnFull}
 }
 
 // under is path as seen from dir; an absolute or empty path stays as it is.

@@ -30,12 +30,7 @@ var laterKeys = map[string]string{
 	"listeners[].proxy_protocol": "the PROXY protocol",
 	"upstreams[].login":          "a login to the upstream",
 	"logins.service_accounts":    "service account tokens",
-	"audit.events":               "a choice of audit events",
-	"audit.allow_sample":         "samples of what was allowed",
-	"audit.keys":                 "a choice of how keys are written",
-	"audit.on_full":              "a choice for a full disk",
 	"audit.format":               "a choice of audit formats",
-	"audit.sinks[].syslog":       "audit over syslog",
 }
 
 // index is the position of a list element inside a path.

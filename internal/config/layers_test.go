@@ -178,7 +178,7 @@ func TestEveryKeyCanBeSetByAVariable(t *testing.T) {
 		}
 		name := strings.NewReplacer("listeners[0]", "listeners.main", "listeners[1]", "listeners.my_app", "upstreams[0]", "upstreams.local").Replace(o.Key)
 		name = envPrefix + strings.ToUpper(strings.ReplaceAll(name, ".", "__"))
-		again, list := loadText(small, nil, name+"="+strings.Trim(o.Value, "[]"))
+		again, list := loadText(small, nil, name+"="+strings.ReplaceAll(strings.Trim(o.Value, "[]"), ", ", ","))
 		if len(list) != 0 {
 			t.Errorf("%s=%s: %v", name, o.Value, list)
 			continue

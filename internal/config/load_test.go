@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/finding"
 )
 
@@ -132,7 +133,7 @@ func TestTheWholeFileLoads(t *testing.T) {
 		{"users", c.Logins.Users, "/etc/slabgate/users.yaml"},
 		{"bundle", c.Listeners[0].TLS.Bundle, "/etc/slabgate/tls/bundle.pem"},
 		{"client_ca", c.Listeners[0].TLS.ClientCA, "/etc/slabgate/tls/ca.pem"},
-		{"sink", c.Audit.Sinks[0], AuditSink{"/etc/slabgate/audit.jsonl", 0o640}},
+		{"sink", c.Audit.Sinks[0], audit.SinkOptions{File: "/etc/slabgate/audit.jsonl", Mode: 0o640}},
 		{"transport by default", c.Listeners[0].Transport, "tls"},
 		{"max_connections", c.Listeners[0].MaxConnections, 100},
 		{"max_connections by default", c.Listeners[1].MaxConnections, 4096},
@@ -141,12 +142,33 @@ func TestTheWholeFileLoads(t *testing.T) {
 		{"pool", c.Upstreams[0].PoolMax, 8},
 		{"request_timeout by default", c.Upstreams[0].RequestTimeout, time.Second},
 		{"backoff", c.Upstreams[0].BackoffMax, 50 * time.Millisecond},
+		{"events by default", strings.Join(c.Audit.Events, " "), "auth_fail deny would_deny flush keyspace settings admin reload revoke"},
+		{"other defaults of the audit", fmt.Sprint(c.Audit.AllowSample, " ", c.Audit.Keys, " ", c.Audit.OnFull), "0 prefix:16 block"},
 		{"max_reply", c.Limits.MaxReply, 32 << 20},
 		{"max_in_flight by default", c.Limits.MaxInFlight, 128},
 		{"grace", c.Shutdown.Grace, 20 * time.Second},
 	} {
 		if r.got != r.want {
 			t.Errorf("%s: got %v, want %v", r.what, r.got, r.want)
+		}
+	}
+}
+
+// TestTheRecordIsWhatTheFileSays writes every key of it that has a default.
+func TestTheRecordIsWhatTheFileSays(t *testing.T) {
+	for _, row := range []struct{ name, text, want string }{
+		{"all of it", "audit: {events: [deny, reload], allow_sample: 1000, keys: hash, on_full: drop, sinks: [{syslog: local}]}\n",
+			"{Events:[deny reload] AllowSample:1000 Keys:hash OnFull:drop Sinks:[{File: Mode:-rw-r----- Syslog:local}]}"},
+		{"samples alone", "audit: {events: [], allow_sample: 2}\n",
+			"{Events:[] AllowSample:2 Keys:prefix:16 OnFull:block Sinks:[]}"},
+	} {
+		c, list := loadText(fullFile(t, "AUDIT", row.text), nil)
+		if len(list) != 0 {
+			t.Errorf("%s: %v", row.name, list)
+			continue
+		}
+		if got := fmt.Sprintf("%+v", c.Audit); got != row.want {
+			t.Errorf("%s: got %s, want %s", row.name, got, row.want)
 		}
 	}
 }

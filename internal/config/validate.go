@@ -83,7 +83,7 @@ func (c *Config) validateUpstreams(list *finding.List) {
 	}
 }
 
-// validateProcess checks shutdown, log and audit.
+// validateProcess checks shutdown, log and audit record.
 func (c *Config) validateProcess(list *finding.List) {
 	if c.Shutdown.AcceptFor < 0 || c.Shutdown.Grace < 0 {
 		list.Errorf("SG1032", "shutdown", "write 0s or more", "a wait is less than nothing")
@@ -94,18 +94,10 @@ func (c *Config) validateProcess(list *finding.List) {
 	if !logFormats[c.Log.Format] {
 		list.Errorf("SG1030", "log.format", "write auto, text or json", "%q is not a format", clip(c.Log.Format))
 	}
-	files := map[string]int{}
+	*list = append(*list, c.Audit.Validate().Under("audit")...)
 	for i, s := range c.Audit.Sinks {
-		key := element("audit.sinks", i)
-		if s.File == "" {
-			list.Errorf("SG1031", key+".file", "write file: /var/log/slabgate/audit.jsonl", "not set")
-		}
-		if first, ok := files[s.File]; ok && s.File != "" {
-			list.Errorf("SG1036", key+".file", "keep one of the two", "%q is the file of audit.sinks[%d] too", clip(s.File), first)
-		}
-		files[s.File] = i
-		if s.Mode&0o007 != 0 || s.Mode&0o600 != 0o600 {
-			list.Errorf("SG1037", key+".mode", `write mode: "0640"`, "%04o: slabgate must read and write the record, and others must not", uint32(s.Mode))
+		if key := element("audit.sinks", i) + ".mode"; s.Syslog != "" && c.at.Where(key) != "" {
+			list.Errorf("SG1069", key, "delete the key", "would not be used: a syslog has no mode")
 		}
 	}
 }

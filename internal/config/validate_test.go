@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/slabgate/slabgate/certs"
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -22,7 +23,7 @@ func valid() *Config {
 	return &Config{
 		Version: 1, Policy: "/p.yaml", Limits: proxy.DefaultLimits(),
 		Listeners: []Listener{l}, Upstreams: []upstream.Config{u},
-		Log: Log{Level: "info", Format: "auto"},
+		Log: Log{Level: "info", Format: "auto"}, Audit: audit.Default(),
 	}
 }
 
@@ -60,14 +61,16 @@ func TestValidate(t *testing.T) {
 			"SG1058 upstreams[0].unsafe", w},
 		{"negative wait", func(c *Config) { c.Shutdown.Grace = -time.Second }, "SG1032 shutdown", e},
 		{"negative wait before", func(c *Config) { c.Shutdown.AcceptFor = -1 }, "SG1032 shutdown", e},
-		{"audit of all", func(c *Config) { c.Audit.Sinks = []AuditSink{{"/a", 0o600}, {"/b", 0o660}} }, "", e},
-		{"audit for others", func(c *Config) { c.Audit.Sinks = []AuditSink{{"/a", 0o641}} }, "SG1037 audit.sinks[0].mode", e},
-		{"audit for nobody", func(c *Config) { c.Audit.Sinks = []AuditSink{{"", 0}} },
+		{"audit of all", func(c *Config) {
+			c.Audit.Sinks = []audit.SinkOptions{{File: "/a", Mode: 0o600}, {File: "/b", Mode: 0o660}, {Syslog: "local"}}
+		}, "", e},
+		{"audit for others", func(c *Config) { c.Audit.Sinks = []audit.SinkOptions{{File: "/a", Mode: 0o641}} }, "SG1037 audit.sinks[0].mode", e},
+		{"audit for nobody", func(c *Config) { c.Audit.Sinks = make([]audit.SinkOptions, 1) },
 			"SG1031 audit.sinks[0].file; SG1037 audit.sinks[0].mode", e},
 		{"nothing", func(c *Config) { *c = Config{} }, "SG1020 version; SG1021 listeners; SG1024 upstreams; SG1033 policy; " +
 			"SG1046 limits.login_timeout; SG1046 limits.handshake_timeout; SG1046 limits.request_timeout; SG1046 limits.write_timeout; " +
 			"SG1046 limits.max_unauthenticated; SG1046 limits.max_per_source; SG1046 limits.max_in_flight; SG1046 limits.max_reply; " +
-			"SG1030 log.level; SG1030 log.format", e},
+			"SG1030 log.level; SG1030 log.format; SG1067 audit.keys; SG1067 audit.on_full", e},
 	} {
 		c := valid()
 		row.set(c)

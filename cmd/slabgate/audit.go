@@ -1,0 +1,26 @@
+package main
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/internal/audit"
+)
+
+// openAudit opens the record that the configuration asks for.
+func (d *daemon) openAudit(o audit.Options) (err error) {
+	if d.audit, err = audit.Open(o, d.metrics, time.Now); err == nil {
+		d.audit.Told = d.tellAudit
+	}
+	return err
+}
+
+// tellAudit logs that a sink of the record refuses events, or takes them again.
+func (d *daemon) tellAudit(sink string, err error) {
+	if err != nil {
+		d.log.Error("audit sink refuses", zap.String("sink", sink), zap.Error(err))
+		return
+	}
+	d.log.Info("audit sink takes again", zap.String("sink", sink))
+}
