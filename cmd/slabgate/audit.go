@@ -24,3 +24,12 @@ func (d *daemon) tellAudit(sink string, err error) {
 	}
 	d.log.Info("audit sink takes again", zap.String("sink", sink))
 }
+
+// reopenAudit goes on in new files, after somebody has moved the old ones.
+func (d *daemon) reopenAudit() {
+	if err := d.audit.Reopen(); err != nil {
+		d.log.Error("audit reopened", zap.String("outcome", "the old file stays in use"), zap.Error(err))
+		return
+	}
+	d.log.Info("audit reopened")
+}

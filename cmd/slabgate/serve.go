@@ -38,6 +38,7 @@ func newRun(io stdio) *cobra.Command {
 		Long: `Guard a memcached: terminate TLS, authenticate, authorise, relay.
 
 Signals: HUP reloads certificates, users and policy, all or nothing.
+USR1 reopens audit files, after they have been moved.
 TERM and INT drain and exit 0; a second one exits at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
@@ -178,7 +179,7 @@ func (d *daemon) close() {
 // serve runs until a signal or ctx ends it.
 func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -231,11 +232,15 @@ func (d *daemon) listen(ctx context.Context, signals <-chan os.Signal) {
 			d.drain(signals)
 			return
 		case s := <-signals:
-			if s != syscall.SIGHUP {
+			switch s {
+			case syscall.SIGHUP:
+				d.reload()
+			case syscall.SIGUSR1:
+				d.reopenAudit()
+			default:
 				d.drain(signals)
 				return
 			}
-			d.reload()
 		}
 	}
 }
@@ -254,7 +259,11 @@ func (d *daemon) drain(signals <-chan os.Signal) {
 		for {
 			select {
 			case s := <-signals:
-				if s != syscall.SIGHUP {
+				switch s {
+				case syscall.SIGHUP: // too late
+				case syscall.SIGUSR1:
+					d.reopenAudit()
+				default:
 					cancel()
 					return
 				}
