@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -141,6 +142,18 @@ func (s *site) edit(t *testing.T, name, old, text string) {
 		t.Fatalf("%s holds %q %d times, want once:\n%s", name, old, strings.Count(was, old), was)
 	}
 	s.write(t, name, strings.Replace(was, old, text, 1))
+}
+
+// recorded waits for the record, which is written a moment after what it tells of,
+// to have so many events of a kind, and fails the test if it has others.
+func (s *site) recorded(t *testing.T, kind string, want int) {
+	t.Helper()
+	count := func() int { return strings.Count(s.read(t, "audit.jsonl"), `"event":"`+kind+`"`) }
+	eventually(t, func() string { return fmt.Sprintf("%d events %s; there are %d", want, kind, count()) },
+		func() bool { return count() >= want })
+	if got := count(); got != want {
+		t.Errorf("the audit has %d events %s, want %d", got, kind, want)
+	}
 }
 
 func (s *site) read(t *testing.T, name string) string {
