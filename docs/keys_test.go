@@ -33,7 +33,7 @@ version: 1
 listeners: [{name: main, address: ":11212", tls: {cert: cert.pem, key: key.pem, client_auth: none}}]
 upstreams: [{name: local, address: "unix:/run/memcached/memcached.sock"}]
 policy: policy.yaml
-audit: {sinks: [{file: audit.jsonl}]}
+audit: {sinks: [{syslog: local}]}
 `}
 
 // entry is what a page says of a key.
@@ -81,7 +81,7 @@ func pageEntries(t *testing.T) map[string]entry {
 	return all
 }
 
-var manKey = regexp.MustCompile(`(?m)^\.It Sy (\S+)\n\((\w+), (default \S+|no default|required), (\w+)\)$`)
+var manKey = regexp.MustCompile(`(?m)^\.It Sy (\S+)\n\((\w+), (default (?:\[.*\]|\S+)|no default|required), (\w+)\)$`)
 
 // manEntries are the keys of slabgate.yaml.5.
 func manEntries(t *testing.T) map[string]entry {

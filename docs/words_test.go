@@ -58,9 +58,6 @@ func TestWords(t *testing.T) {
 	for _, end := range constants(t, "../proxy/end.go", "End", "End") {
 		rowOf(t, configuration, end)
 	}
-	for _, kind := range constants(t, "../internal/audit/event.go", "Kind", "") {
-		rowOf(t, configuration, kind)
-	}
 	man := read(t, "man/slabgate.8")
 	for _, code := range constants(t, "../cmd/slabgate/main.go", "", "exit") {
 		if !strings.Contains(man, "\n.It "+code+"\n") {
