@@ -4,11 +4,16 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/testkit"
+	"github.com/slabgate/slabgate/proxy"
 )
 
 // events counts the events of a kind in a file of the site.
@@ -77,5 +82,38 @@ func TestRefusingSinksAreLoggedOnce(t *testing.T) {
 		if strings.Count(log.String(), want) != 1 {
 			t.Errorf("got %s, want %s", log.String(), want)
 		}
+	}
+}
+
+// A disk that takes nothing must not outlast the operator's patience. Nobody runs
+// the record here, so that it is as good as stuck.
+func TestASecondSignalCutsOffWhoWaitsForTheRecord(t *testing.T) {
+	testkit.VerifyNoLeaks(t)
+	s := newSite(t)
+	var log buffer
+	d := &daemon{
+		log: newLogger(config.Log{Level: "info", Format: "json"}, &log), metrics: new(metrics.Metrics),
+		server: new(proxy.Server), shutdown: config.Shutdown{AcceptFor: time.Hour},
+	}
+	o := audit.Default()
+	o.Sinks = []audit.SinkOptions{{File: s.path("audit.jsonl"), Mode: 0o600}}
+	if err := d.openAudit(o); err != nil {
+		t.Fatal(err)
+	}
+	defer d.audit.Close()
+	const events = 5000 // more than may wait
+	var clients sync.WaitGroup
+	clients.Go(func() {
+		for range events {
+			d.audit.Write(audit.Event{Kind: audit.Deny})
+		}
+	})
+	signals := make(chan os.Signal, 2)
+	signals <- syscall.SIGUSR1
+	signals <- syscall.SIGTERM
+	testkit.Within(t, "drain", func() { d.drain(signals) })
+	testkit.Within(t, "a client", clients.Wait)
+	if d.metrics.AuditDrops.Load() == 0 {
+		t.Error("nothing was lost: nobody had to wait")
 	}
 }
