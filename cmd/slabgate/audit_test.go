@@ -108,6 +108,8 @@ func TestASecondSignalCutsOffWhoWaitsForTheRecord(t *testing.T) {
 			d.audit.Write(audit.Event{Kind: audit.Deny})
 		}
 	})
+	d.record(audit.Event{Kind: audit.Reload}) // comes back at once
+	defer d.recording.Wait()
 	signals := make(chan os.Signal, 2)
 	signals <- syscall.SIGUSR1
 	signals <- syscall.SIGTERM

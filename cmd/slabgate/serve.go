@@ -55,6 +55,7 @@ type daemon struct {
 	log        *logger
 	metrics    *metrics.Metrics
 	audit      *audit.Log
+	recording  sync.WaitGroup // of record
 	pool       *upstream.Pool
 	server     *proxy.Server
 	listeners  []*proxy.Listener
@@ -169,6 +170,8 @@ func (d *daemon) unbind() (err error) {
 // close closes what does not close itself.
 func (d *daemon) close() {
 	d.pool.Close()
+	d.audit.Release()
+	d.recording.Wait()
 	if err := d.audit.Close(); err != nil {
 		d.log.Error("stopped", zap.Error(err))
 	}
@@ -289,7 +292,7 @@ func (d *daemon) reload() {
 	l := d.load(d.generation + 1)
 	if l.snapshot == nil {
 		d.metrics.ReloadsRefused.Add(1)
-		d.audit.Write(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest, Generation: d.generation})
+		d.record(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest, Generation: d.generation})
 		for _, f := range l.found {
 			if f.Severity == finding.Error {
 				d.log.Error("reload refused", zap.String("code", f.Code), zap.String("finding", f.String()), zap.String("in_force", d.snapshot.Digest))
@@ -302,8 +305,14 @@ func (d *daemon) reload() {
 	d.snapshot = l.snapshot
 	d.server.Swap(d.snapshot)
 	d.metrics.Reloads.Add(1)
-	d.audit.Write(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest, Generation: d.generation})
+	d.record(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest, Generation: d.generation})
 	d.log.Info("reloaded", zap.String("digest", d.snapshot.Digest), zap.String("needs_restart", strings.Join(needRestart(d.started, l.config), " ")))
+}
+
+// record writes an event beside the signals, which must be heard while a full
+// disk holds it up: one of them may be what mends that.
+func (d *daemon) record(e audit.Event) {
+	d.recording.Go(func() { d.audit.Write(e) })
 }
 
 // keepTLS lets a listener that runs, and that the configuration has renamed or
