@@ -122,7 +122,7 @@ func (p *editor) cover(d *demand, key []byte) {
 	if d.access == protocol.Reads {
 		list = "read"
 	}
-	p.add(edit{at: nearest.ref.Path, list: list, value: patternFor(key)})
+	p.add(edit{at: nearest.ref.Path, list: list, value: Shape(key)})
 }
 
 // name adds what d demands to a rule that covers key already, or makes a rule.
@@ -139,7 +139,7 @@ func (p *editor) name(d *demand, key []byte) {
 		}
 	}
 	n := &Rule{Allow: []string{name}}
-	switch pattern := []string{patternFor(key)}; access {
+	switch pattern := []string{Shape(key)}; access {
 	case protocol.Reads:
 		n.Read = pattern
 	case protocol.Writes:
@@ -159,10 +159,10 @@ func (p *editor) canHost(r *rule, access protocol.Access) bool {
 	return (access&protocol.Reads == 0 || !r.read.empty()) && (access&protocol.Writes == 0 || !r.write.empty())
 }
 
-// patternFor is the pattern to suggest for a key: its prefix up to the last
+// Shape is the pattern of keys that a key stands for: its prefix up to the last
 // delimiter, or the key itself. Of a key that is not text, which a document
 // can't spell, it is the part that is.
-func patternFor(key []byte) string {
+func Shape(key []byte) string {
 	if len(key) == 0 {
 		return ""
 	}

@@ -151,3 +151,20 @@ func TestExplainShortensLongLists(t *testing.T) {
 		t.Errorf("%d edits in %s", n, e.Fix)
 	}
 }
+
+func TestShape(t *testing.T) {
+	for key, want := range map[string]string{
+		"":              "",
+		"user:1":        "prefix:user:",
+		"a/b/c":         "prefix:a/b/",
+		"user:":         "exact:user:",
+		"plain":         "exact:plain",
+		"caf\xc3\xa9:1": "prefix:caf\u00e9:",
+		"bin\xff\xfe":   "prefix:bin",
+		"\xff\xfe":      "*",
+	} {
+		if got := Shape([]byte(key)); got != want {
+			t.Errorf("%q: got %q, want %q", key, got, want)
+		}
+	}
+}
