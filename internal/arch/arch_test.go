@@ -26,19 +26,20 @@ var mayImport = map[string][]string{
 	"internal/poll":       {},
 	"policy":              {"auth", "internal/finding", "protocol"},
 	"upstream":            {"internal/buffers", "internal/finding", "internal/metrics", "internal/poll", "protocol"},
-	"internal/audit":      {"auth", "internal/finding", "internal/metrics", "policy"},
+	"internal/audit":      {"auth", "internal/metrics", "policy"},
+	"internal/denials":    {},
 	"internal/doctor":     {"internal/finding"},
 	"internal/learn":      {},
-	"proxy":               {"auth", "internal/audit", "internal/buffers", "internal/finding", "internal/metrics", "internal/poll", "policy", "protocol", "upstream"},
-	"internal/admin":      {"internal/metrics", "proxy"},
-	"internal/config":     {"auth", "certs", "internal/audit", "internal/finding", "policy", "proxy", "upstream"},
+	"proxy":               {"auth", "internal/audit", "internal/buffers", "internal/denials", "internal/finding", "internal/metrics", "internal/poll", "policy", "protocol", "upstream"},
+	"internal/admin":      {"internal/denials"},
+	"internal/config":     {"auth", "certs", "internal/finding", "policy", "proxy", "upstream"},
 	"internal/testkit":    {},
 	"internal/arch":       {},
 	"internal/democlient": {},
 	"bench":               {},
 	"scripts/summary":     {},
 	"cmd/slabgate": {
-		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/doctor", "internal/finding",
+		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/finding",
 		"internal/learn", "internal/metrics", "policy", "protocol", "proxy", "upstream",
 	},
 }
@@ -55,7 +56,7 @@ var mayUse = map[string][]string{
 	"go.yaml.in/yaml/v3":                  {"internal/config"},
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
-	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll"},
+	"golang.org/x/sys":                    {"cmd/slabgate", "internal/admin", "internal/poll"},
 	"go.uber.org/zap":                     {"cmd/slabgate", "proxy", "upstream"},
 	"go.uber.org/goleak":                  {"internal/testkit"},
 }
@@ -72,7 +73,7 @@ var mayNotUse = map[string]map[string]string{
 
 // mayStart are the files in which a goroutine may be started: each has an owner
 // that waits for it.
-var mayStart = []string{"proxy/server.go", "upstream/lane.go", "cmd/slabgate/serve.go", "bench/load.go"}
+var mayStart = []string{"proxy/server.go", "upstream/lane.go", "internal/admin/server.go", "cmd/slabgate/serve.go", "bench/load.go"}
 
 // source is one Go file that ships.
 type source struct {
