@@ -1,6 +1,7 @@
-// Package admin looks at a running slabgate from above: health, figures and
-// state, read only.
+// Package admin is how an operator looks into a running slabgate: HTTP on a unix
+// socket, for root and slabgate's own user alone, and the client of it that the
+// command line uses.
 //
-// It is the only room that may speak HTTP, and it changes nothing. This version
-// has nothing to show yet; the room is here so that nobody puts it elsewhere.
+// It is the only room that speaks HTTP. It knows nothing by itself and changes
+// nothing by itself: what there is to see and do is its [Backend].
 package admin

@@ -44,6 +44,7 @@ type Metrics struct {
 	Reloads        atomic.Int64
 	ReloadsRefused atomic.Int64
 	AuditDrops     atomic.Int64
+	AdminRefused   atomic.Int64 // connections to the admin socket closed, for their user or their number
 	Panics         atomic.Int64 // recovered, one connection each; 0 in a right program
 	Burns          [BurnCount]atomic.Int64
 }
