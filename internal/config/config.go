@@ -30,6 +30,7 @@ type Config struct {
 	Log       Log
 	Audit     audit.Options // without a sink there is no record
 	Origins   []Origin      // where each value came from, in the order of the file's shape
+	Admin     Admin
 
 	at Positions // of the keys in the file
 }
@@ -57,6 +58,11 @@ type Shutdown struct {
 type Log struct {
 	Level  string // debug, info, warn or error
 	Format string // auto, text or json; auto is text on a terminal
+}
+
+// Admin says where an operator can look into the running process.
+type Admin struct {
+	Socket string // path of a unix socket; empty for none
 }
 
 // Origin says where the value of one key came from.

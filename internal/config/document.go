@@ -24,6 +24,7 @@ type document struct {
 	Shutdown  shutdownDoc   `yaml:"shutdown"`
 	Log       logDoc        `yaml:"log"`
 	Audit     auditDoc      `yaml:"audit"`
+	Admin     adminDoc      `yaml:"admin"`
 }
 
 type listenerDoc struct {
@@ -109,6 +110,10 @@ type sinkDoc struct {
 	Syslog string   `yaml:"syslog"`
 }
 
+type adminDoc struct {
+	Socket string `yaml:"socket"`
+}
+
 // defaults is the document that says what every part's defaults are, with as
 // many list elements as shape has: the defaults of an element exist only where
 // the element does.
@@ -146,6 +151,7 @@ func (d *document) config(dir string) *Config {
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),
 		Audit:    d.Audit.options(dir),
+		Admin:    Admin{Socket: under(dir, d.Admin.Socket)},
 	}
 	for i := range d.Listeners {
 		c.Listeners = append(c.Listeners, d.Listeners[i].listener(dir, &c.Logins))

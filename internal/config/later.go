@@ -22,7 +22,7 @@ func userNotYet(path string) (sentence string, ok bool) {
 var laterKeys = map[string]string{
 	"connect":                    "the client side",
 	"sandbox":                    "the sandbox",
-	"admin":                      "the admin page",
+	"admin.http":                 "the admin page",
 	"reload":                     "a watch on its files; a reload is asked for by SIGHUP",
 	"resolver":                   "the resolver of the client side",
 	"listeners[].sources":        "plaintext by source address",

@@ -58,7 +58,8 @@ LIMITSshutdown: {accept_for: 0s, grace: 20s}
 log:
   level: info
   format: auto
-AUDIT`
+AUDITadmin: {socket: run/admin.sock}
+`
 
 // fullFile is the complete file with old replaced by text once; old may be the
 // name of a section.
@@ -134,6 +135,7 @@ func TestTheWholeFileLoads(t *testing.T) {
 		{"bundle", c.Listeners[0].TLS.Bundle, "/etc/slabgate/tls/bundle.pem"},
 		{"client_ca", c.Listeners[0].TLS.ClientCA, "/etc/slabgate/tls/ca.pem"},
 		{"sink", c.Audit.Sinks[0], audit.SinkOptions{File: "/etc/slabgate/audit.jsonl", Mode: 0o640}},
+		{"admin socket", c.Admin.Socket, "/etc/slabgate/run/admin.sock"},
 		{"transport by default", c.Listeners[0].Transport, "tls"},
 		{"max_connections", c.Listeners[0].MaxConnections, 100},
 		{"max_connections by default", c.Listeners[1].MaxConnections, 4096},

@@ -55,6 +55,12 @@ func TestValidate(t *testing.T) {
 			c.Listeners[0].TLS.ClientAuth, c.Logins = "request", Logins{ASCII: []string{"memcached"}, Users: "/u.yaml"}
 		}, "", e},
 		{"tls on a unix socket", func(c *Config) { c.Listeners[0].Address = "unix:/s" }, "", e},
+		{"admin socket", func(c *Config) {
+			c.Listeners[0].Address, c.Upstreams[0].Address, c.Admin.Socket = "unix:/s?mode=0660", "unix:/m", "/a"
+		}, "", e},
+		{"admin socket of a listener", func(c *Config) { c.Listeners[0].Address, c.Admin.Socket = "unix:/s?mode=0660", "/s" }, "SG1071 admin.socket", e},
+		{"admin socket of memcached", func(c *Config) { c.Upstreams[0].Address, c.Admin.Socket = "unix:/m", "/m" }, "SG1071 admin.socket", e},
+		{"admin socket with a long path", func(c *Config) { c.Admin.Socket = "/" + strings.Repeat("a", maxSocketPath) }, "SG1070 admin.socket", e},
 		{"no upstream", func(c *Config) { c.Upstreams = nil }, "SG1024 upstreams", e},
 		{"upstream without a name", func(c *Config) { c.Upstreams[0].Name = "" }, "SG1022 upstreams[0].name", e},
 		{"upstream of another", func(c *Config) { c.Upstreams[0].Address, c.Upstreams[0].Unsafe = "10.0.0.1:1", true },

@@ -148,6 +148,12 @@ var Codes = []Code{
 		"It is 0 for no samples, or N for one of N allowed requests."},
 	{"SG1069", "an audit sink that is two",
 		"An entry of audit.sinks has a file or a syslog. For both write two entries: every event goes to each. A mode belongs to a file."},
+	{"SG1070", "the path of the admin socket",
+		"A unix socket has a path of a hundred bytes or so, and a little of that is needed to make it. Name a shorter one."},
+	{"SG1071", "an admin socket in another's place",
+		"The path is that of a listener or of memcached. The admin socket is one of its own."},
+	{"SG1072", "an admin socket that cannot be bound",
+		"slabgate makes the socket in its folder, so that its user must be able to write there. A socket that another process answers on, or a file that is none, is left alone."},
 
 	{"SG1101", "the version of policy.yaml",
 		"The version says how the rest is to be read. Write the version that the message names."},
