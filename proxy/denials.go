@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"go.uber.org/zap"
+
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -18,14 +21,14 @@ type denial struct {
 	reason policy.Reason
 }
 
-// denials merges a session's equal denials: the first of them is an event at
+// denied merges a session's equal denials: the first of them is an event at
 // once, the rest one event with a count when the session ends.
-type denials map[denial]int64
+type denied map[denial]int64
 
 // add counts a denial and reports whether it is the first of its kind.
-func (ds *denials) add(d denial) (first bool) {
+func (ds *denied) add(d denial) (first bool) {
 	if *ds == nil {
-		*ds = make(denials)
+		*ds = make(denied)
 	}
 	if _, known := (*ds)[d]; !known && len(*ds) >= maxDenials {
 		d = denial{kind: d.kind, verb: "other"}
@@ -45,14 +48,47 @@ func (s *session) observeDenial(req *protocol.Request, d policy.Decision) {
 		s.counts.wouldDeny++
 		s.server.Metrics.WouldDeny.Add(1)
 	}
+	id := s.remember(kind, req, d)
 	if !s.denials.add(denial{kind, req.Verb.Name, d.Rule, d.Reason}) {
 		return
 	}
-	var key []byte
+	e := audit.Decided(kind, req.Verb.Name, refusedKey(req, d), d)
+	e.ID = id
+	s.writeEvent(e)
+}
+
+// refusedKey is the key that a request was denied for, nil if it was for none. It
+// is the request's.
+func refusedKey(req *protocol.Request, d policy.Decision) []byte {
 	if d.Key >= 0 && d.Key < len(req.Keys) {
-		key = req.Keys[d.Key]
+		return req.Keys[d.Key]
 	}
-	s.writeEvent(audit.Decided(kind, req.Verb.Name, key, d))
+	return nil
+}
+
+// remember keeps a denial for the operator to ask about, if the server keeps any,
+// and returns its id. The first of its kind, of all clients, is logged.
+func (s *session) remember(kind audit.Kind, req *protocol.Request, d policy.Decision) string {
+	ring := s.server.Denials
+	if ring == nil {
+		return ""
+	}
+	key := refusedKey(req, d)
+	n := denials.Denial{
+		Kind: string(kind), Identity: s.x.identity.Name, Verb: req.Verb.Name,
+		Rule: d.Rule.String(), Reason: d.Reason.String(), Shape: policy.Shape(key),
+		Sample: denials.Sample{
+			Peer: s.peer(), Listener: s.listener.Name, Source: string(s.source), Line: string(req.AppendAsked(nil, max(0, d.Key))),
+			Key: key, TLS: s.facts.TLS, Addr: s.facts.Addr, Now: s.server.now(),
+		},
+	}
+	id, first, merged := ring.Add(n)
+	if first {
+		s.server.Log.Info("request denied", zap.String("id", id), zap.String("event", n.Kind), zap.String("client", n.Sample.Peer),
+			zap.String("identity", n.Identity), zap.String("verb", n.Verb), zap.String("rule", n.Rule), zap.String("reason", n.Reason),
+			zap.Int64("merged", merged))
+	}
+	return id
 }
 
 // summarise writes down how often each denial was repeated.

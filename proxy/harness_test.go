@@ -16,6 +16,7 @@ import (
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/internal/testkit"
@@ -49,6 +50,7 @@ type rigOptions struct {
 	upstream func(*upstream.Config)
 	clock    func() time.Time
 	panics   int64 // how many the test makes
+	forgets  bool  // denials
 	restarts bool  // it restarts memcached, and looks for leaks itself
 }
 
@@ -132,6 +134,9 @@ func startRig(t testing.TB, addr string, o rigOptions) *rig {
 		o.limits(&limits)
 	}
 	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock}
+	if !o.forgets {
+		r.server.Denials = denials.New()
+	}
 	r.serve(t, o)
 	return r
 }

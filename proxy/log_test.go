@@ -22,7 +22,7 @@ import (
 const canary = "c4n4ry"
 
 // lines are the messages that this package and the pool log.
-var lines = []string{"session ended", "login refused", "server up", "server down", "connection burnt"}
+var lines = []string{"session ended", "login refused", "server up", "server down", "connection burnt", "request denied"}
 
 // TestLogsHoldNothingOfWhatClientsSend does everything wrong that can be done.
 func TestLogsHoldNothingOfWhatClientsSend(t *testing.T) {
@@ -180,7 +180,7 @@ func TestAuditModeIsWrittenDown(t *testing.T) {
 // TestKindsOfDenialsAreBounded gives a session more kinds of denials than it
 // keeps apart.
 func TestKindsOfDenialsAreBounded(t *testing.T) {
-	var ds denials
+	var ds denied
 	firsts := 0
 	for round := range 3 {
 		for i := range 3 * maxDenials {

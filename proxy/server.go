@@ -13,6 +13,7 @@ import (
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/policy"
@@ -27,6 +28,7 @@ type Server struct {
 	Log      *zap.Logger
 	Metrics  *metrics.Metrics
 	Audit    audit.Sink
+	Denials  *denials.Ring    // nil to remember none
 	Clock    func() time.Time // wall clock of certificates and expiries; nil is time.Now
 
 	snapshot   atomic.Pointer[Snapshot]
@@ -65,6 +67,9 @@ func (s *Server) Swap(snap *Snapshot) {
 		c.recheck(snap)
 	}
 }
+
+// InForce returns the snapshot that was swapped in last, nil before the first.
+func (s *Server) InForce() *Snapshot { return s.snapshot.Load() }
 
 // all returns the sessions of this moment.
 func (s *Server) all() []*session {

@@ -55,7 +55,7 @@ type session struct {
 	partial time.Time // when the request that is being read began; zero if none is
 	alarm   alarm
 	counts  counts
-	denials denials
+	denials denied
 
 	draining atomic.Bool // the session ends as soon as nothing is owed
 	revoked  atomic.Bool
