@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // explainCommand is `slabgate explain`.
 type explainCommand struct {
-	source
+	adminFlags
 	out output
 	as  string
 	cmd string
@@ -22,22 +23,44 @@ type explainCommand struct {
 func newExplain(io stdio) *cobra.Command {
 	var c explainCommand
 	cmd := &cobra.Command{
-		Use:     "explain --as NAME --cmd 'get user:1'",
-		Short:   "Walk one request through every rule: what decides, and the smallest edit that would allow it.",
-		Example: "  slabgate explain --as web --cmd 'set cart:1 0 60 5'",
-		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return c.run(io) },
+		Use:   "explain ID | --as NAME --cmd 'get user:1'",
+		Short: "Walk one request through every rule: what decides, and the smallest edit that would allow it.",
+		Long: `Walk one request through every rule: what decides, and the smallest edit that
+would allow it. With the ID of a denial it is the latest of those, and the policy
+is the one in force in the slabgate that runs; slabgate denials lists ids. With
+--as and --cmd it is any request, and the policy is read from its file.`,
+		Example: "  slabgate explain 7Q2AB\n  slabgate explain --as web --cmd 'set cart:1 0 60 5'",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkAsked(len(args), cmd.Flags().Changed("as"), cmd.Flags().Changed("cmd")); err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				return c.runDenial(cmd.Context(), io, args[0])
+			}
+			return c.run(io)
+		},
 	}
 	c.bind(cmd)
 	cmd.Flags().StringVarP((*string)(&c.out), "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&c.as, "as", "", "identity, as the policy names it")
 	cmd.Flags().StringVar(&c.cmd, "cmd", "", "command line, without a data block")
-	for _, name := range []string{"as", "cmd"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic("BUG: " + err.Error())
-		}
-	}
+	cmd.MarkFlagsMutuallyExclusive("as", "socket")
 	return cmd
+}
+
+// checkAsked returns an error unless explain is asked about one request: by an id,
+// or by both flags. It is one of cobra's kind, as it is about the command line.
+func checkAsked(ids int, as, cmd bool) error {
+	switch {
+	case ids == 1 && !as && !cmd || ids == 0 && as && cmd:
+		return nil
+	case ids == 0 && as:
+		return errors.New(`"cmd" not set: --as goes with --cmd`)
+	case ids == 0 && cmd:
+		return errors.New(`"as" not set: --cmd goes with --as`)
+	}
+	return errors.New("say which request: slabgate explain ID, or slabgate explain --as NAME --cmd LINE")
 }
 
 // explanation is what explain prints as JSON.
@@ -74,7 +97,7 @@ func (c *explainCommand) run(io stdio) error {
 	if hint := opcodeHint(c.cmd); hint != "" {
 		return fail(exitUsage, "%s", hint)
 	}
-	e := c.explain(id)
+	e := explainLine(id, c.cmd, time.Now().Unix())
 	if c.out == "json" {
 		return printJSON(io.out, e)
 	}
@@ -112,15 +135,16 @@ func grantOfOpcode(name string) string {
 	return ""
 }
 
-// explain asks the policy, unless the request would not reach it.
-func (c *explainCommand) explain(id *policy.Identity) explanation {
-	e := explanation{Identity: c.as, Command: c.cmd, Steps: []explainStep{}}
-	req, err := parseLine(c.cmd)
+// explainLine asks the policy about a command line, unless it would not reach it.
+// now is in Unix seconds.
+func explainLine(id *policy.Identity, line string, now int64) explanation {
+	e := explanation{Identity: id.Name, Command: line, Steps: []explainStep{}}
+	req, err := parseLine(line)
 	if err != nil {
 		e.Verdict, e.Reason = policy.Deny.String(), "it is refused before the policy is asked: "+err.Error()
 		return e
 	}
-	x := id.Explain(req, &policy.At{Now: time.Now().Unix(), TLS: true})
+	x := id.Explain(req, &at)
 	e.Verdict, e.Reason = x.Decision.Verdict.String(), x.Decision.Reason.Text()
 	e.Rule, e.Fix = x.Decision.Rule.String(), x.Fix
 	if x.Decision.Need != req.Verb.Category {

@@ -22,7 +22,7 @@ const (
 	exitFindings    = 1  // a check found something
 	exitUsage       = 64 // the command line is wrong
 	exitNoFile      = 66 // a file is missing
-	exitUnavailable = 69 // memcached can't be reached, and was required
+	exitUnavailable = 69 // memcached can't be reached, and was required; or slabgate can't, and was asked
 	exitBug         = 70
 	exitPermission  = 77 // a port or a file may not be used; or root, unasked
 	exitConfig      = 78 // a file is wrong
@@ -96,7 +96,7 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetErr(io.err)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		newRun(io), newCheck(io), newExplain(io), newUser(io),
+		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newUser(io),
 		newCert(io), newHash(io), newVersion(io),
 	)
 	root.SetHelpCommand(newHelp(io, root))

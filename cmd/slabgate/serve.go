@@ -15,8 +15,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/slabgate/slabgate/auth"
+	"github.com/slabgate/slabgate/internal/admin"
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/proxy"
@@ -58,7 +60,9 @@ type daemon struct {
 	recording  sync.WaitGroup // of record
 	pool       *upstream.Pool
 	server     *proxy.Server
+	denials    *denials.Ring
 	listeners  []*proxy.Listener
+	admin      *admin.Listener // nil for none
 	shutdown   config.Shutdown
 	started    *config.Config  // what can't be changed by a reload is compared with it
 	snapshot   *proxy.Snapshot // in force
@@ -86,6 +90,9 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	defer d.close()
 	if err := d.bind(l.config); err != nil {
 		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
+	}
+	if err := d.bindAdmin(l.config); err != nil {
+		return errors.Join(refuse(io, exitPermission, "SG1072", adminFix, err), d.unbind())
 	}
 	return d.serve(ctx, io, c.requireUpstream)
 }
@@ -126,7 +133,7 @@ func bindFix(err error) string {
 func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d := &daemon{
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
-		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1,
+		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1, denials: denials.New(),
 	}
 	limitMemory()
 	if err := harden(); err != nil {
@@ -142,7 +149,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d.pool = upstream.New(l.config.Upstreams[0], d.log.Logger, d.metrics)
 	d.server = &proxy.Server{
 		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
-		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit,
+		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials,
 	}
 	return d, nil
 }
@@ -164,6 +171,9 @@ func (d *daemon) unbind() (err error) {
 		err = errors.Join(err, l.Close())
 	}
 	d.listeners = nil
+	if d.admin != nil {
+		err = errors.Join(err, d.admin.Close())
+	}
 	return err
 }
 
@@ -198,8 +208,12 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 			d.log.Error("stopped", zap.Error(err))
 		}
 	})
+	looking, stopAdmin := context.WithCancel(context.Background())
+	defer stopAdmin()
+	parts.Go(func() { d.serveAdmin(looking) })
 	d.ready()
 	d.listen(ctx, signals)
+	stopAdmin()
 	parts.Wait()
 	d.log.Info("stopped")
 	return nil
@@ -220,7 +234,7 @@ func (d *daemon) ready() {
 	for i, l := range d.listeners {
 		addresses[i] = l.Name + " " + l.Transport + " " + l.Addr().String()
 	}
-	d.log.Info("ready", zap.Strings("listeners", addresses))
+	d.log.Info("ready", zap.Strings("listeners", addresses), zap.String("admin", d.started.Admin.Socket))
 }
 
 // listen hears signals until the daemon has drained.
