@@ -127,7 +127,7 @@ func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) 
 	leased, asked := false, false
 	err := p.with(ctx, p.slots, func(c *conn) error {
 		leased = true
-		if err := p.ask(c, cmd, &r); err != nil {
+		if err := p.ask(c, cmd, &r, time.Now().Add(p.cfg.RequestTimeout)); err != nil {
 			return err
 		}
 		asked = true
@@ -142,13 +142,13 @@ func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) 
 	return err
 }
 
-// ask sends cmd and reads its reply up to the value.
-func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply) error {
+// ask sends cmd and reads its reply up to the value, until a point in time.
+func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply, until time.Time) error {
 	if !c.takes(cmd) {
 		r.Status = protocol.StatusUnfit
 		return nil
 	}
-	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	c.SetDeadline(until)
 	opaque := c.compose(cmd)
 	if err := c.send(); err != nil {
 		return err
