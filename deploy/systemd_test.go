@@ -38,6 +38,8 @@ func checkUnit(_ *testing.T, unit string) error {
 		"ExecStart":                {"/usr/bin/slabgate run --config /etc/slabgate/slabgate.yaml"},
 		"ExecReload":               {"/bin/kill -HUP $MAINPID"},
 		"ExecStartPre":             nil,
+		"StateDirectory":           {"slabgate"},
+		"StateDirectoryMode":       {"0700"},
 		"Restart":                  {"on-failure"},
 		"RestartPreventExitStatus": {"64 66 77 78"},
 		"RestrictAddressFamilies":  {"AF_INET AF_INET6 AF_UNIX"},
@@ -86,6 +88,7 @@ func TestUnit(t *testing.T) {
 	}
 	testBroken(t, unit, []broken{
 		{"root", "User=slabgate", "User=root", "User is"},
+		{"no state", "StateDirectory=slabgate\n", "", "StateDirectory is"},
 		{"type", "Type=exec", "Type=notify", "Type is"},
 		{"check first", "ExecReload=", "ExecStartPre=/usr/bin/slabgate check\nExecReload=", "ExecStartPre is"},
 		{"loops", "RestartPreventExitStatus=64 66 77 78", "RestartPreventExitStatus=78", "RestartPreventExitStatus is"},

@@ -20,6 +20,7 @@ import (
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/internal/generations"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -59,6 +60,7 @@ type daemon struct {
 	audit      *audit.Log
 	recording  sync.WaitGroup // of record
 	pool       *upstream.Pool
+	spaces     *generations.Store
 	server     *proxy.Server
 	denials    *denials.Ring
 	listeners  []*proxy.Listener
@@ -147,6 +149,9 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		return nil, &exitError{exitBug, err}
 	}
 	d.pool = upstream.New(l.config.Upstreams[0], d.log.Logger, d.metrics)
+	if d.spaces, err = openGenerations(l.config.State, d.pool, d.log.Logger); err != nil {
+		return nil, errors.Join(refuseState(io, err), d.audit.Close())
+	}
 	d.server = &proxy.Server{
 		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
 		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials,
@@ -182,6 +187,9 @@ func (d *daemon) close() {
 	d.pool.Close()
 	d.audit.Release()
 	d.recording.Wait()
+	if err := d.spaces.Close(); err != nil {
+		d.log.Error("stopped", zap.Error(err))
+	}
 	if err := d.audit.Close(); err != nil {
 		d.log.Error("stopped", zap.Error(err))
 	}
@@ -211,12 +219,27 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	looking, stopAdmin := context.WithCancel(context.Background())
 	defer stopAdmin()
 	parts.Go(func() { d.serveAdmin(looking) })
+	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)
 	stopAdmin()
 	parts.Wait()
+	stop()
 	d.log.Info("stopped")
 	return nil
+}
+
+// follow keeps the generations of namespaces up to date until stop is called, which
+// waits for it. The end of ctx does not end it: clients are served until they have
+// drained.
+func (d *daemon) follow(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { d.spaces.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // checkUpstream asks memcached for its version. Without an answer slabgate

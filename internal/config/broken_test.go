@@ -41,6 +41,8 @@ var brokenFiles = []struct{ name, old, text, want string }{
 		"2:1 SG1011 policy"},
 	{"key that is a list", "policy: policy.yaml", "policy: policy.yaml\n? [a, b]\n: c",
 		"3:3 SG1013"},
+	{"state that is a list", "policy: policy.yaml", "policy: policy.yaml\nstate: [a]",
+		"3:1 SG1009 state"},
 	{"list where a text belongs", "policy: policy.yaml", "policy: [policy.yaml]",
 		"2:1 SG1009 policy"},
 	{"no listeners", "LISTENERS", "listeners: []\n",

@@ -25,6 +25,7 @@ type Config struct {
 	Upstreams []upstream.Config // exactly one in this version
 	Logins    Logins
 	Policy    string // path of policy.yaml
+	State     string // folder of what slabgate remembers; empty for none
 	Limits    proxy.Limits
 	Shutdown  Shutdown
 	Log       Log

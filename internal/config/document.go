@@ -20,6 +20,7 @@ type document struct {
 	Upstreams []upstreamDoc `yaml:"upstreams"`
 	Logins    loginsDoc     `yaml:"logins"`
 	Policy    string        `yaml:"policy"`
+	State     string        `yaml:"state"`
 	Limits    limitsDoc     `yaml:"limits"`
 	Shutdown  shutdownDoc   `yaml:"shutdown"`
 	Log       logDoc        `yaml:"log"`
@@ -147,6 +148,7 @@ func (d *document) config(dir string) *Config {
 		Version:  d.Version,
 		Logins:   d.Logins.logins(dir),
 		Policy:   under(dir, d.Policy),
+		State:    under(dir, d.State),
 		Limits:   d.Limits.limits(),
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),

@@ -60,6 +60,7 @@ func TestTheStrongestLayerWins(t *testing.T) {
 		{"env of a list", "logins.sasl", nil, []string{"SLABGATE_LOGINS__SASL=PLAIN,SCRAM-SHA-256"}, "[PLAIN, SCRAM-SHA-256] env SLABGATE_LOGINS__SASL"},
 		{"flag of a truth value", "listeners[1].unsafe_plain", map[string]string{"listeners.my-app.unsafe_plain": "false"}, nil, "false flag --set listeners.my-app.unsafe_plain"},
 		{"the last of two variables", "log.level", nil, []string{"SLABGATE_LOG__LEVEL=debug", "SLABGATE_LOG__LEVEL=info"}, "info env SLABGATE_LOG__LEVEL"},
+		{"no state by default", "state", nil, nil, "default"},
 		{"default of a sink", "audit.sinks[0].mode", nil, nil, "0640 default"},
 		{"other variables", "log.level", nil, []string{"LOG__LEVEL=debug", "slabgate_log__level=debug", "PATH=/bin", "odd"}, "warn file slabgate.yaml:8:7"},
 	} {
@@ -114,7 +115,7 @@ func TestWhatLayersGetWrong(t *testing.T) {
 		{"variable of a list", nil, "SLABGATE_LISTENERS=x", warning, `0:0 SG1016: the variable SLABGATE_LISTENERS sets nothing: listeners is more than one value; name one of its keys`},
 		{"variable of a sink", nil, "SLABGATE_AUDIT__SINKS__0__FILE=x", warning, `0:0 SG1016: the variable SLABGATE_AUDIT__SINKS__0__FILE sets nothing: the elements of audit.sinks have no name; set it in the file`},
 		{"variable of the version", nil, "SLABGATE_VERSION=1.2.3", warning, `0:0 SG1016: the variable SLABGATE_VERSION sets nothing: the version is the file's own; set it in the file`},
-		{"variable without a name", nil, "SLABGATE_=x", warning, `0:0 SG1016: the variable SLABGATE_ sets nothing: unknown key ""; the keys here are version, listeners, upstreams, logins, policy, limits, shutdown, log, audit, admin`},
+		{"variable without a name", nil, "SLABGATE_=x", warning, `0:0 SG1016: the variable SLABGATE_ sets nothing: unknown key ""; the keys here are version, listeners, upstreams, logins, policy, state, limits, shutdown, log, audit, admin`},
 		{"empty variable", nil, "SLABGATE_LOG__LEVEL=", fault, `0:0 SG1017: the variable SLABGATE_LOG__LEVEL is empty; unset it, or give it a value`},
 		{"bare time", nil, "SLABGATE_SHUTDOWN__GRACE=30", fault, `0:0 SG1019 shutdown.grace: "30" has no unit (set by SLABGATE_SHUTDOWN__GRACE); write it like 30s or 250ms`},
 		{"truth as a number", nil, "SLABGATE_UPSTREAMS__LOCAL__UNSAFE=1", fault, `0:0 SG1019 upstreams[0].unsafe: "1" is neither true nor false (set by SLABGATE_UPSTREAMS__LOCAL__UNSAFE); write true or false`},

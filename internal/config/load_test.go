@@ -120,6 +120,16 @@ func TestABrokenFileIsPointedAt(t *testing.T) {
 	}
 }
 
+// TestStateIsTakenFromTheFoldersFile checks what becomes of its path.
+func TestStateIsTakenFromTheFoldersFile(t *testing.T) {
+	for text, want := range map[string]string{"lib": "/etc/slabgate/lib", "/var/lib/slabgate": "/var/lib/slabgate"} {
+		c, list := loadText(fullFile(t, "version: 1", "version: 1\nstate: "+text), nil)
+		if len(list) != 0 || c.State != want {
+			t.Errorf("state: %s: got %q, %v, want %q", text, c.State, list, want)
+		}
+	}
+}
+
 func TestTheWholeFileLoads(t *testing.T) {
 	c, list := loadText(fullFile(t, "version: 1", "version: 1"), nil)
 	if len(list) != 0 {

@@ -154,6 +154,10 @@ var Codes = []Code{
 		"The path is that of a listener or of memcached. The admin socket is one of its own."},
 	{"SG1072", "an admin socket that cannot be bound",
 		"slabgate makes the socket in its folder, so that its user must be able to write there. A socket that another process answers on, or a file that is none, is left alone."},
+	{"SG1080", "the state folder",
+		"slabgate keeps the generations of namespaces in the file generations there. The folder must exist, be its own to write to, and belong to one slabgate that runs."},
+	{"SG1081", "the file of generations is not whole",
+		"Something else than slabgate changed it, or the host stopped while it was written. Move it away: namespaces that memcached's own records do not know are then as if they had been flushed."},
 
 	{"SG1101", "the version of policy.yaml",
 		"The version says how the rest is to be read. Write the version that the message names."},

@@ -30,9 +30,9 @@
 // share a generation. A flush that memcached could not be told is in force in the
 // slabgate that made it, and owed: it is made once more when memcached answers,
 // above what the others did meanwhile, because what they stored has to go as well.
-// Such a flush is also a start of which memcached knows nothing because it did not
-// answer. And there is one if memcached's record is lower than it should be, which is how a lost record
-// looks that another slabgate has begun again.
+// A start without an answer of memcached is such a flush. And one is made if
+// memcached's record is lower than it should be: so looks a record that was lost and
+// that another slabgate began again.
 //
 // The key slabgate/flushes names the last flushes. It is read every interval, the
 // record of every namespace in it right after, and each of the others once in 15
