@@ -21,7 +21,7 @@ func TestUnknownCommandNeedsAll(t *testing.T) {
 		`{allow: ["@read", "@store", "@delete", "@arith"], keys: ["a:*"]}`: false,
 	} {
 		id := mustFind(t, mustCompile(t, head+web("rules: ["+rules+"]")), "web")
-		if got := id.Decide(unknown, now); (got.Verdict == Allow) != want {
+		if got := id.Decide(unknown, at); (got.Verdict == Allow) != want {
 			t.Errorf("%s: %v (%v), want allowed %v", rules, got.Verdict, got.Reason, want)
 		}
 	}

@@ -113,7 +113,7 @@ func (p *Parser) shape(v *Verb, h *header) error {
 		return p.refusePacket(codeUnknown, closing)
 	case h.body > maxU31:
 		return p.refusePacket(codeTooLarge, closing)
-	case h.key > p.keyLimit(v):
+	case h.key > MaxKey:
 		return p.refusePacket(codeInvalid, closing)
 	case v == nil:
 		return p.refusePacket(codeUnknown, h.body)
@@ -123,15 +123,6 @@ func (p *Parser) shape(v *Verb, h *header) error {
 		return p.refusePacket(codeAuth, closing)
 	}
 	return nil
-}
-
-// keyLimit is the longest key that a packet may have, in bytes. One that names no
-// item is memcached's concern alone.
-func (p *Parser) keyLimit(v *Verb) int64 {
-	if v == nil || v.Access == 0 {
-		return MaxKey
-	}
-	return int64(p.maxKey())
 }
 
 // fits reports whether a header has the extras and the key it must have.
@@ -146,7 +137,7 @@ func (k *packet) fits(h *header) bool {
 func (p *Parser) fields(v *Verb, h *header, b []byte) error {
 	p.req.size = int(h.value())
 	key := b[h.extras:]
-	if v.Access != 0 && !ValidKey(key) {
+	if v.Access != 0 && !p.validKey(key) {
 		return p.refusePacket(codeInvalid, h.value())
 	}
 	if h.key > 0 {

@@ -93,6 +93,16 @@ func (r *Request) ExpiresAtOnce(now int64) bool {
 	return r.Exptime < 0 || (r.Exptime > relativeExpiry && int64(r.Exptime) <= now)
 }
 
+// FlushTime is when a flush takes effect, in Unix seconds: at once, which is now,
+// unless its expiry lies ahead.
+func (r *Request) FlushTime(now int64) int64 {
+	at := int64(r.Exptime)
+	if at <= relativeExpiry {
+		at += now
+	}
+	return max(at, now)
+}
+
 // partNeeds say what a request must be granted because of a part that it has.
 // A read that does more is no read any more.
 var partNeeds = []struct {

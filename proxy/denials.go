@@ -40,6 +40,10 @@ func (ds *denied) add(d denial) (first bool) {
 // observeDenial counts a denial and writes down the first of its kind.
 func (s *session) observeDenial(req *protocol.Request, d policy.Decision) {
 	kind := audit.WouldDeny
+	if d.Verdict == policy.Learned {
+		s.server.Learned.Add(s.x.identity.Name, req)
+		return
+	}
 	if d.Verdict == policy.Deny {
 		kind = audit.Deny
 		s.counts.denied++
@@ -89,6 +93,22 @@ func (s *session) remember(kind audit.Kind, req *protocol.Request, d policy.Deci
 			zap.Int64("merged", merged))
 	}
 	return id
+}
+
+// observePermitted learns what a client in mode learn asks for, and writes down
+// one in so many of all that are permitted.
+func (s *session) observePermitted(req *protocol.Request, d policy.Decision) {
+	if s.x.identity.Mode == policy.ModeLearn {
+		s.server.Learned.Add(s.x.identity.Name, req)
+	}
+	if !s.server.Sampler.Take() {
+		return
+	}
+	var key []byte
+	if len(req.Keys) > 0 {
+		key = req.Keys[0]
+	}
+	s.writeEvent(audit.Decided(audit.Allow, req.Verb.Name, key, d))
 }
 
 // summarise writes down how often each denial was repeated.

@@ -23,6 +23,7 @@ const (
 	EndLogin     End = "login"     // no login in time, or too many wrong ones
 	EndRevoked   End = "revoked"   // a reload took the identity or its login away
 	EndExpired   End = "expired"   // its certificate, or the secret it logged in with, did
+	EndLimit     End = "limit"     // its identity has too many connections
 	EndUpstream  End = "upstream"  // a value broke off after its first byte was sent
 	EndDrain     End = "drain"     // slabgate is stopping
 	EndBug       End = "bug"       // a panic was recovered
@@ -30,7 +31,7 @@ const (
 
 // lingers are the endings after which a client may still be sending, and has
 // been answered.
-var lingers = map[End]bool{EndSyntax: true, EndQuit: true, EndLogin: true, EndUnknown: true}
+var lingers = map[End]bool{EndSyntax: true, EndQuit: true, EndLogin: true, EndUnknown: true, EndLimit: true}
 
 // endError carries an End through the error returns of a session.
 type endError struct {

@@ -36,10 +36,16 @@ type exchange struct {
 	out    []byte // for the client; the driver takes it
 	value  []byte // after it; nil if there is none
 	alone  protocol.Request
-	end    End  // set once the session has to end after what is owed
-	fresh  bool // what is there of the next request began in the last feed
-	served bool // it has decided on a request that is about more than the connection
-	barred bool // a login was tried and has not succeeded
+	end    End             // set once the session has to end after what is owed
+	fresh  bool            // what is there of the next request began in the last feed
+	served bool            // it has decided on a request that is about more than the connection
+	barred bool            // a login was tried and has not succeeded
+	turned protocol.Status // why the client is turned away with its first answer; StatusNone if it is not
+
+	space space // of the client's keys
+	meter meter // of its limits
+	sent  int   // bytes of the turn's replies that have left
+	watch bool  // what is permitted is worth telling, too
 
 	at    int // owed[at] is being settled
 	reply reply
@@ -68,19 +74,26 @@ const (
 	evMalformed                   // one was not
 	evDenied                      // policy denied one, or would have
 	evUpstreamFailed              // memcached did not serve one
+	evPermitted                   // one is let through: told only if the exchange watches
+	evLimited                     // one exceeds a limit
 )
 
 // newExchange returns an exchange for one client.
 func newExchange(limits *Limits, o observer) *exchange {
 	x := &exchange{limits: limits, observer: o, batch: upstream.NewBatch()}
 	x.parser.Wanted = x.wants
+	x.meter = meter{account: new(account), limits: new(policy.Limits)} // until it is known whose
 	return x
 }
 
 // wants reports whether the value of a request is worth waiting for: not if the
 // request is denied without it.
 func (x *exchange) wants(req *protocol.Request) bool {
-	return req.Verb.Category == protocol.CatAuth || !x.barred && x.identity.Decide(req, &x.asked).Verdict != policy.Deny
+	if req.Verb.Category == protocol.CatAuth {
+		return true
+	}
+	return !x.barred && x.turned == protocol.StatusNone && !x.valueTooLong(req) &&
+		x.identity.Decide(req, &x.asked).Verdict != policy.Deny
 }
 
 // feed takes requests from the start of in until it needs more bytes, the turn
@@ -132,17 +145,59 @@ func (x *exchange) permits(req *protocol.Request) bool {
 		return true
 	}
 	d := x.identity.Decide(req, &x.asked)
-	if d.Verdict == policy.Allow && !req.Unwanted {
+	gone := req.Unwanted && !x.valueTooLong(req) // it was denied when its value came
+	switch {
+	case d.Verdict == policy.Deny && x.sift(req):
+		return true
+	case d.Verdict == policy.Deny || gone:
+		d.Verdict = policy.Deny
+	case d.Verdict == policy.Allow:
+		if x.watch {
+			x.observer.observe(evPermitted, req, d)
+		}
 		return true
 	}
 	x.observer.observe(evDenied, req, d)
-	if d.Verdict == policy.WouldDeny && !req.Unwanted {
+	if d.Verdict != policy.Deny {
 		return true
 	}
 	from := len(x.local)
 	x.local = x.appendDenial(x.local, req)
 	x.owe(from)
 	return false
+}
+
+// sift drops the keys of a denied read of several that are denied, if the
+// identity has it so, and reports whether any is left.
+func (x *exchange) sift(req *protocol.Request) bool {
+	if !x.identity.MissDenied || !req.IsMulti() || len(req.Keys) < 2 {
+		return false
+	}
+	single, kept := *req, 0
+	decide := func(i int) policy.Decision {
+		single.Keys = req.Keys[i : i+1]
+		return x.identity.Decide(&single, &x.asked)
+	}
+	for i := range req.Keys {
+		if decide(i).Verdict != policy.Deny {
+			kept++
+		}
+	}
+	if kept == 0 {
+		return false
+	}
+	left := make([][]byte, 0, kept)
+	for i := range req.Keys {
+		d := decide(i)
+		if d.Verdict != policy.Allow {
+			x.observer.observe(evDenied, &single, d)
+		}
+		if d.Verdict != policy.Deny {
+			left = append(left, req.Keys[i])
+		}
+	}
+	req.Keys = append(req.Keys[:0], left...)
+	return true
 }
 
 // stillPermits decides anew on a request that was permitted under another
@@ -184,10 +239,16 @@ func (x *exchange) serve(req *protocol.Request) {
 		x.end = EndLogin
 		return
 	}
-	x.served = x.served || req.Verb.Category != protocol.CatConn
-	if !x.permits(req) {
+	if x.turned != protocol.StatusNone {
+		x.answer(req, x.turned)
+		x.end = EndLimit
 		return
 	}
+	x.served = x.served || req.Verb.Category != protocol.CatConn
+	if !x.permits(req) || !x.affords(req) {
+		return
+	}
+	req.Prefix = x.space.prefix
 	switch {
 	case req.Verb.Route == protocol.RouteLocal:
 		x.serveLocal(req)
@@ -196,7 +257,7 @@ func (x *exchange) serve(req *protocol.Request) {
 	default:
 		first := len(x.batch.Calls)
 		for i := range req.Keys {
-			x.batch.Add(req.Command(i))
+			x.batch.Add(x.command(req, i))
 		}
 		x.owed = append(x.owed, owed{form: req.Form, calls: true, from: first, to: len(x.batch.Calls)})
 	}
@@ -223,6 +284,9 @@ func (x *exchange) serveLocal(req *protocol.Request) {
 
 // answer owes the client that its request was not served, and why.
 func (x *exchange) answer(req *protocol.Request, why protocol.Status) {
+	if req.Silent(why) {
+		return
+	}
 	from := len(x.local)
 	x.local = req.AppendAnswer(x.local, nil, &protocol.Reply{Status: why})
 	x.owe(from)

@@ -2,8 +2,12 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/buffers"
 	"github.com/slabgate/slabgate/protocol"
 	"github.com/slabgate/slabgate/upstream"
@@ -28,7 +32,9 @@ func (s *session) begin() error {
 	}
 	s.turn = turn{snap: s.snap}
 	before := s.counts.requests
+	s.x.enter(s.server.accounts.now())
 	s.turn.used, s.turn.short = s.x.feed(s.in[s.r:s.w])
+	s.x.meter.took(s.turn.used)
 	s.server.Metrics.Requests.Add(s.counts.requests - before)
 	return nil
 }
@@ -58,6 +64,8 @@ func (s *session) conclude() (err error) {
 func (s *session) endTurn() (flush bool) {
 	s.turn.ended = true
 	s.r += s.turn.used
+	s.x.meter.end(s.x.sent + len(s.x.out))
+	s.x.sent = 0
 	s.x.reset()
 	if s.turn.short {
 		s.compact()
@@ -90,8 +98,7 @@ func (s *session) renew() error {
 	if err != nil {
 		return ended(EndRevoked, err)
 	}
-	s.snap, s.x.identity = snap, id
-	return nil
+	return s.become(snap, id)
 }
 
 // settleAll leaves every reply to the turn in out, or with the client.
@@ -183,14 +190,64 @@ func (s *session) alone() error {
 		return nil
 	}
 	if req.Verb.Route == protocol.RouteKeyless {
-		s.keyless(req)
+		s.administer(req)
 		return nil
 	}
-	c := req.Command(0)
+	c := s.x.command(req, 0)
 	s.x.reply = reply{begun: true, mark: len(s.x.out)}
 	_, err = s.stream(&owed{form: req.Form, calls: true}, &c, nil)
 	s.x.reply = reply{}
 	return err
+}
+
+// administer carries out a command that is about no item, and writes down what
+// concerns more than its client.
+func (s *session) administer(req *protocol.Request) {
+	kind, told := privileged[req.Verb.Category]
+	if req.Verb.Category == protocol.CatFlush && s.x.identity.ScopedFlush {
+		s.flushNamespace(req)
+		return
+	}
+	s.keyless(req)
+	if told {
+		s.writeEvent(audit.Event{Kind: kind, Verb: req.Verb.Name})
+	}
+}
+
+// privileged are the events of what concerns more than the client that asks for it.
+var privileged = map[protocol.Category]audit.Kind{
+	protocol.CatFlush:    audit.Flush,
+	protocol.CatKeyspace: audit.Keyspace,
+	protocol.CatSettings: audit.Settings,
+	protocol.CatDanger:   audit.Settings,
+}
+
+// flushNamespace makes everything in the client's namespace unreachable, at once
+// or when the request says. It is in force here even if memcached can't be told,
+// which is an error to the client all the same: others may not know yet.
+func (s *session) flushNamespace(req *protocol.Request) {
+	now := s.server.now()
+	root, at := s.x.space.root, req.FlushTime(now.Unix())
+	e := audit.Event{Kind: audit.Flush, Verb: req.Verb.Name, Namespace: root}
+	var err error
+	if at > now.Unix() {
+		e.Flushed = "at " + time.Unix(at, 0).UTC().Format(time.RFC3339)
+		err = s.server.Generations.FlushAt(root, time.Unix(at, 0))
+	} else {
+		var from, to uint64
+		from, to, err = s.server.Generations.Flush(context.Background(), root)
+		e.Flushed = fmt.Sprintf("%d → %d", from, to)
+	}
+	s.writeEvent(e)
+	switch {
+	case err == nil && !req.NoReply:
+		s.x.out = req.AppendAlone(s.x.out, []byte("OK\r\n"))
+	case err != nil:
+		s.server.Log.Warn("flush is not known everywhere", zap.String("namespace", root), zap.Error(err))
+		if !req.NoReply {
+			s.x.out = req.AppendAnswer(s.x.out, nil, &protocol.Reply{Status: protocol.StatusDown})
+		}
+	}
 }
 
 // keyless carries out a command that shares its connection with nobody.

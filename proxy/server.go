@@ -14,6 +14,8 @@ import (
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/denials"
+	"github.com/slabgate/slabgate/internal/generations"
+	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/policy"
@@ -22,18 +24,22 @@ import (
 
 // Server serves clients. Fill in the exported fields, then call Swap, then Serve.
 type Server struct {
-	Pool     *upstream.Pool
-	Verifier *auth.Verifier
-	Limits   Limits
-	Log      *zap.Logger
-	Metrics  *metrics.Metrics
-	Audit    audit.Sink
-	Denials  *denials.Ring    // nil to remember none
-	Clock    func() time.Time // wall clock of certificates and expiries; nil is time.Now
+	Pool        *upstream.Pool
+	Verifier    *auth.Verifier
+	Limits      Limits
+	Log         *zap.Logger
+	Metrics     *metrics.Metrics
+	Audit       audit.Sink
+	Denials     *denials.Ring      // nil to remember none
+	Sampler     *audit.Sampler     // of permitted requests that are recorded; nil records none
+	Learned     *learn.Recorder    // of what clients in mode learn ask for; nil records nothing
+	Generations *generations.Store // of namespaces; needed if an identity has one
+	Clock       func() time.Time   // wall clock of certificates and expiries; nil is time.Now
 
 	snapshot   atomic.Pointer[Snapshot]
 	handshakes tokens
 	shares     *shares
+	accounts   *accounts
 	guesses    rateLimit     // audit events of refused logins
 	stop       chan struct{} // closed when no more clients are taken
 
@@ -88,7 +94,14 @@ func (s *Server) identify(snap *Snapshot, f *auth.Facts) (*policy.Identity, auth
 	if f.Login != nil && !snap.Users.Honours(f.Login, s.now()) {
 		return nil, "", auth.ErrDenied
 	}
-	return snap.Policy.Identify(*f)
+	id, source, err := snap.Policy.Identify(*f)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := id.Root(f); err != nil {
+		return nil, "", err
+	}
+	return id, source, nil
 }
 
 // Serve accepts clients on every listener until Shutdown or Close, and returns
@@ -102,6 +115,7 @@ func (s *Server) Serve(listeners []*Listener) error {
 	}
 	s.handshakes = newHandshakeTokens()
 	s.shares = newShares(s.Pool.Leases(), shareWait)
+	s.accounts = newAccounts()
 	s.stop = make(chan struct{})
 	s.sessions = make(map[*session]struct{})
 	s.listeners = listeners
@@ -238,6 +252,7 @@ func (s *Server) finish(n *session, err error) {
 	defer s.wg.Done()
 	n.alarm.stop()
 	n.sasl.leave()
+	n.part()
 	n.close(endOf(err))
 	s.mu.Lock()
 	delete(s.sessions, n)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -40,7 +41,9 @@ type session struct {
 	source   auth.Source
 	snap     *Snapshot // the client is known by
 	x        *exchange
-	large    int // turns for which every reply is streamed
+	payer    payer // whose limits it counts against
+	joined   bool  // it does
+	large    int   // turns for which every reply is streamed
 	sasl     saslLogin
 
 	in   []byte // in[r:w] is read from the client and not used
@@ -75,7 +78,7 @@ type turn struct {
 
 // counts are what the session's one log line says.
 type counts struct {
-	requests, malformed, denied, wouldDeny, upstreamFailed int64
+	requests, malformed, denied, wouldDeny, limited, upstreamFailed int64
 }
 
 // open finds out who the client is.
@@ -114,6 +117,30 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 		s.admitted()
 	}
 	s.x.identity = id
+	s.x.watch = id.Mode == policy.ModeLearn || s.server.Sampler != nil
+	root, _ := id.Root(&s.facts) // that there is one was seen when it became known
+	s.x.space = space{root: root}
+	if root != "" {
+		s.x.space.live = s.server.Generations.Use(context.Background(), root)
+	}
+	s.join(payer{id.Name, root}, &id.Limits)
+}
+
+var errMoved = errors.New("proxy: the client's keys have another namespace now")
+
+// become makes the client, which is known, the identity that it has by another
+// snapshot. Its keys must be where they were.
+func (s *session) become(snap *Snapshot, id *policy.Identity) error {
+	root, err := id.Root(&s.facts)
+	if err != nil || root != s.x.space.root {
+		return ended(EndRevoked, errors.Join(errMoved, err))
+	}
+	s.snap, s.x.identity = snap, id
+	s.x.watch = id.Mode == policy.ModeLearn || s.server.Sampler != nil
+	if p := (payer{id.Name, root}); p != s.payer {
+		s.join(p, &id.Limits)
+	}
+	return nil
 }
 
 // awaitTurn waits until the client's source has a place free, for no longer than
@@ -307,6 +334,11 @@ func (s *session) observe(e event, req *protocol.Request, d policy.Decision) {
 		m.UpstreamFails.Add(1)
 	case evDenied:
 		s.observeDenial(req, d)
+	case evLimited:
+		s.counts.limited++
+		m.Limited.Add(1)
+	case evPermitted:
+		s.observePermitted(req, d)
 	}
 }
 
@@ -340,6 +372,7 @@ func (s *session) finish(err error) {
 		zap.Int64("malformed", s.counts.malformed),
 		zap.Int64("denied", s.counts.denied),
 		zap.Int64("would_deny", s.counts.wouldDeny),
+		zap.Int64("limited", s.counts.limited),
 		zap.Int64("upstream_failed", s.counts.upstreamFailed),
 		zap.Duration("lasted", time.Since(s.started)),
 		zap.NamedError("cause", cause(err)))

@@ -148,6 +148,7 @@ func (x *exchange) finish(o *owed) {
 // taken says that the driver has taken everything in out. It keeps the memory,
 // unless it grew far beyond what a turn needs.
 func (x *exchange) taken() {
+	x.sent += len(x.out)
 	x.out = x.out[:0]
 	if cap(x.out) > 4*flushSize {
 		x.out = nil

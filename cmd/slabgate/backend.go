@@ -8,9 +8,12 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/admin"
+	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/denials"
+	"github.com/slabgate/slabgate/policy"
 )
 
 // backend is what the admin socket shows of the daemon.
@@ -35,20 +38,50 @@ func (b backend) Explain(e denials.Entry) (any, error) {
 			Fix:     "look at what the policy has in its place: slabgate explain --as NAME --cmd '" + e.Sample.Line + "'",
 		}
 	}
-	return explained{e, explainLine(id, e.Sample.Line, time.Now().Unix())}, nil
+	at := policy.At{Now: time.Now().Unix(), TLS: e.Sample.TLS, From: e.Sample.Addr}
+	return explained{e, explainLine(id, e.Sample.Line, &at)}, nil
 }
 
-// Flush refuses: no identity has a namespace.
-func (b backend) Flush(_ context.Context, namespace string) (from, to uint64, err error) {
-	return 0, 0, &admin.Error{
-		Status:  http.StatusNotFound,
-		Problem: fmt.Sprintf("%q is no namespace: no identity has a namespace", namespace),
-		Fix:     "to flush everything, allow an identity flush_all",
+// Flush makes everything in a namespace unreachable. It is named by its root, with
+// or without the separator at its end, or by an identity that it alone has.
+func (b backend) Flush(ctx context.Context, namespace string) (from, to uint64, err error) {
+	root, ok := rootOf(b.server.InForce().Policy, namespace)
+	if !ok {
+		return 0, 0, &admin.Error{
+			Status:  http.StatusNotFound,
+			Problem: fmt.Sprintf("the policy in force has no namespace %q", namespace),
+			Fix:     "write it as the policy does, such as t/shop/, or the name of an identity with a namespace of its own",
+		}
 	}
+	from, to, err = b.spaces.Flush(ctx, root)
+	b.audit.Write(audit.Event{Kind: audit.Flush, Listener: "admin", Namespace: root, Flushed: fmt.Sprintf("%d → %d", from, to)})
+	if err != nil {
+		return from, to, &admin.Error{
+			Status:  http.StatusBadGateway,
+			Problem: fmt.Sprintf("the namespace is flushed here, and memcached was not told: %v", err),
+			Fix:     "nothing, if this slabgate is the only one: it tells memcached as soon as that is back",
+		}
+	}
+	return from, to, nil
 }
 
-// Learned returns what was learned of clients, which is nothing.
-func (b backend) Learned() any { return []string{} }
+// rootOf finds the namespace that an operator means.
+func rootOf(p *policy.Policy, name string) (root string, ok bool) {
+	for _, end := range []string{"", "/", ":", "|"} {
+		if p.IsRoot(name + end) {
+			return name + end, true
+		}
+	}
+	id, ok := p.Find(name)
+	if !ok {
+		return "", false
+	}
+	root, err := id.Root(&auth.Facts{})
+	return root, err == nil && root != ""
+}
+
+// Learned returns what identities in mode learn have asked for.
+func (b backend) Learned() any { return b.server.Learned.All() }
 
 // adminFix is what to do about an admin socket that can't be bound.
 const adminFix = "name a path in admin.socket whose folder slabgate's user may write to, and that nothing else has"

@@ -155,7 +155,13 @@ func TestFollowedDenials(t *testing.T) {
 
 func TestFlushOfARunningSlabgate(t *testing.T) {
 	w := startWatched(t)
-	w.call(t, "flush", "--namespace", "t/web").want(t, exitFindings, `"t/web" is no namespace: no identity has a namespace`, "fix:   ")
+	w.call(t, "flush", "--namespace", "t/web").want(t, exitFindings, `the policy in force has no namespace "t/web"`, "fix:   ")
+	w.edit(t, "policy.yaml", "  web:\n", "  web:\n    namespace: t/{identity}/\n")
+	w.hangUp(t, `"msg":"reloaded"`)
+	for _, name := range []string{"t/web", "t/web/", "web"} {
+		w.call(t, "flush", "--namespace", name).want(t, exitOK, name+"  generation ", " -> ")
+	}
+	w.call(t, "flush", "--namespace", "t/other").want(t, exitFindings, `no namespace "t/other"`)
 	w.call(t, "flush").want(t, exitUsage, `"namespace" not set`)
 	w.stop(t)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ type explainCommand struct {
 	out output
 	as  string
 	cmd string
+
+	from      string
+	plaintext bool
+	when      policy.Instant // zero is now
 }
 
 func newExplain(io stdio) *cobra.Command {
@@ -45,6 +50,10 @@ is the one in force in the slabgate that runs; slabgate denials lists ids. With
 	cmd.Flags().StringVarP((*string)(&c.out), "output", "o", "text", "text or json")
 	cmd.Flags().StringVar(&c.as, "as", "", "identity, as the policy names it")
 	cmd.Flags().StringVar(&c.cmd, "cmd", "", "command line, without a data block")
+	cmd.Flags().StringVar(&c.from, "from", "", "with --cmd: address of the client")
+	cmd.Flags().BoolVar(&c.plaintext, "plaintext", false, "with --cmd: the client has no TLS")
+	cmd.Flags().TextVar(&c.when, "at", policy.Instant(0), "with --cmd: time of the request, such as 2027-01-01T00:00:00Z (default now)")
+	cmd.Flags().Lookup("at").DefValue = ""
 	cmd.MarkFlagsMutuallyExclusive("as", "socket")
 	return cmd
 }
@@ -97,12 +106,32 @@ func (c *explainCommand) run(io stdio) error {
 	if hint := opcodeHint(c.cmd); hint != "" {
 		return fail(exitUsage, "%s", hint)
 	}
-	e := explainLine(id, c.cmd, time.Now().Unix())
+	at, err := c.at()
+	if err != nil {
+		return err
+	}
+	e := explainLine(id, c.cmd, at)
 	if c.out == "json" {
 		return printJSON(io.out, e)
 	}
 	e.print(io)
 	return nil
+}
+
+// at is when and how the request is made.
+func (c *explainCommand) at() (*policy.At, error) {
+	at := &policy.At{Now: int64(c.when), TLS: !c.plaintext}
+	if c.when == 0 {
+		at.Now = time.Now().Unix()
+	}
+	if c.from == "" {
+		return at, nil
+	}
+	var err error
+	if at.From, err = netip.ParseAddr(c.from); err != nil {
+		return nil, fail(exitUsage, "--from %q is not an address such as 10.2.3.4", c.from)
+	}
+	return at, nil
 }
 
 // opcodeHint says how to ask about cmd instead if it begins with the name of an
@@ -136,15 +165,14 @@ func grantOfOpcode(name string) string {
 }
 
 // explainLine asks the policy about a command line, unless it would not reach it.
-// now is in Unix seconds.
-func explainLine(id *policy.Identity, line string, now int64) explanation {
+func explainLine(id *policy.Identity, line string, at *policy.At) explanation {
 	e := explanation{Identity: id.Name, Command: line, Steps: []explainStep{}}
 	req, err := parseLine(line)
 	if err != nil {
 		e.Verdict, e.Reason = policy.Deny.String(), "it is refused before the policy is asked: "+err.Error()
 		return e
 	}
-	x := id.Explain(req, &at)
+	x := id.Explain(req, at)
 	e.Verdict, e.Reason = x.Decision.Verdict.String(), x.Decision.Reason.Text()
 	e.Rule, e.Fix = x.Decision.Rule.String(), x.Fix
 	if x.Decision.Need != req.Verb.Category {

@@ -21,6 +21,7 @@ import (
 	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/internal/generations"
+	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -154,7 +155,8 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	}
 	d.server = &proxy.Server{
 		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
-		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials,
+		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials, Learned: new(learn.Recorder),
+		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
 	}
 	return d, nil
 }

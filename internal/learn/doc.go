@@ -1,6 +1,6 @@
-// Package learn remembers the shapes of requests that clients make, so that a
-// policy can be written from them.
+// Package learn remembers what clients in mode learn ask for, so that a policy
+// can be written from it: which commands, on keys of which shape, how often.
 //
-// It keeps no key and no value, and decides nothing. This version has nothing
-// to learn yet; the room is here so that nobody puts it elsewhere.
+// It keeps no value, and of a key its shape alone. It decides nothing and writes
+// nothing down; what it holds is bounded and gone with the process.
 package learn

@@ -38,6 +38,7 @@ type Metrics struct {
 	Malformed      atomic.Int64 // requests refused for their form
 	Denied         atomic.Int64 // requests denied by policy
 	WouldDeny      atomic.Int64 // requests a policy in mode audit would have denied
+	Limited        atomic.Int64 // requests refused for a limit of their identity
 	UpstreamFails  atomic.Int64 // commands that got no answer from memcached
 	Dials          atomic.Int64 // connections to memcached made
 	DialFails      atomic.Int64

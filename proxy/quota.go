@@ -1,0 +1,245 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slabgate/slabgate/policy"
+	"github.com/slabgate/slabgate/protocol"
+)
+
+// second is the burst of every rate: what a second allows may come at once.
+const second = int64(time.Second)
+
+// bucket is one rate. It holds when the last of what was taken would have come,
+// had it come evenly, in nanoseconds; up to a second ahead of now is a burst. It
+// takes no lock, and a hundredth of the time that reading a value from memcached
+// does. (This is the generic cell rate algorithm of ATM networks.)
+type bucket struct{ last atomic.Int64 }
+
+// take takes n at now, if that leaves the rate (per second) as it is to be.
+func (b *bucket) take(now int64, n, rate int) bool {
+	if rate == 0 {
+		return true
+	}
+	for {
+		was := b.last.Load()
+		next := max(was, now) + cost(n, rate)
+		if next-now > second {
+			return false
+		}
+		if b.last.CompareAndSwap(was, next) {
+			return true
+		}
+	}
+}
+
+// charge takes n at now, be it more than there is: nothing is left until that is
+// made up for.
+func (b *bucket) charge(now int64, n, rate int) {
+	if rate == 0 || n == 0 {
+		return
+	}
+	for {
+		was := b.last.Load()
+		if b.last.CompareAndSwap(was, max(was, now)+cost(n, rate)) {
+			return
+		}
+	}
+}
+
+// spent reports whether nothing is left.
+func (b *bucket) spent(now int64, rate int) bool { return rate != 0 && b.last.Load()-now > second }
+
+// idle reports whether b is as good as new.
+func (b *bucket) idle(now int64) bool { return b.last.Load() <= now }
+
+// cost is how long n takes at a rate, in nanoseconds. Both are below 2^40, so that
+// the seconds and what is left of them are counted apart.
+func cost(n, rate int) int64 {
+	whole, part := int64(n/rate), float64(n%rate)
+	return whole*second + int64(part/float64(rate)*float64(second))
+}
+
+// account is what the clients of an identity, or of one namespace of it, have used
+// of its limits.
+type account struct {
+	conns    int // guarded by accounts.mu
+	inFlight atomic.Int64
+	requests bucket
+	in, out  bucket
+}
+
+// payer names an account.
+type payer struct{ identity, root string }
+
+// accounts are those of every identity that is here, or has been lately.
+type accounts struct {
+	started time.Time
+
+	mu sync.Mutex
+	of map[payer]*account
+}
+
+func newAccounts() *accounts {
+	return &accounts{started: time.Now(), of: make(map[payer]*account)}
+}
+
+// now is the time for buckets.
+func (as *accounts) now() int64 { return int64(time.Since(as.started)) }
+
+// sweepAt is how many accounts there may be before those of nobody are looked for.
+const sweepAt = 1024
+
+// enter counts one more connection of p, unless that is more than most.
+func (as *accounts) enter(p payer, most int) (*account, bool) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a := as.of[p]
+	if a == nil {
+		if len(as.of) >= sweepAt {
+			as.sweep()
+		}
+		a = new(account)
+		as.of[p] = a
+	}
+	if most != 0 && a.conns >= most {
+		return nil, false
+	}
+	a.conns++
+	return a, true
+}
+
+// leave counts one less. The account stays as long as it remembers a rate: to
+// connect anew makes nobody new.
+func (as *accounts) leave(p payer, a *account) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	a.conns--
+	if a.conns == 0 && a.rested(as.now()) {
+		delete(as.of, p)
+	}
+}
+
+// sweep forgets accounts of nobody. It holds mu.
+func (as *accounts) sweep() {
+	now := as.now()
+	for p, a := range as.of {
+		if a.conns == 0 && a.rested(now) {
+			delete(as.of, p)
+		}
+	}
+}
+
+func (a *account) rested(now int64) bool {
+	return a.requests.idle(now) && a.in.idle(now) && a.out.idle(now)
+}
+
+// meter is what one client uses of its account. It belongs to the exchange.
+type meter struct {
+	account *account
+	limits  *policy.Limits
+	now     int64 // for buckets, set once a turn
+	held    int64 // requests of the turn that count as in flight
+}
+
+// take counts a request that is permitted, or returns which limit it exceeds.
+func (m *meter) take() protocol.Status {
+	l, a := m.limits, m.account
+	switch {
+	case a.in.spent(m.now, l.BytesIn), a.out.spent(m.now, l.BytesOut):
+		return protocol.StatusLimitBytes
+	case l.InFlight != 0 && a.inFlight.Add(1) > int64(l.InFlight):
+		a.inFlight.Add(-1)
+		return protocol.StatusLimitInFlight
+	}
+	if l.InFlight != 0 {
+		m.held++
+	}
+	if !a.requests.take(m.now, 1, l.RPS) {
+		return protocol.StatusLimitRate
+	}
+	return protocol.StatusNone
+}
+
+// took charges bytes of requests.
+func (m *meter) took(bytes int) { m.account.in.charge(m.now, bytes, m.limits.BytesIn) }
+
+// end ends the turn, in which the client was sent so many bytes.
+func (m *meter) end(bytes int) {
+	if m.held != 0 {
+		m.account.inFlight.Add(-m.held)
+		m.held = 0
+	}
+	m.account.out.charge(m.now, bytes, m.limits.BytesOut)
+}
+
+// enter begins a turn at now, in the time of buckets.
+func (x *exchange) enter(now int64) {
+	x.meter.now, x.meter.limits = now, &x.identity.Limits
+	x.space.begin()
+	x.parser.Prefix, x.parser.MaxKey = len(x.space.prefix), 0
+	if !x.identity.HashOverlong {
+		x.parser.MaxKey = x.space.keyRoom()
+	}
+	x.parser.Forwards = x.identity.Forwards
+}
+
+// affords reports whether req is within every limit. If it is not, that is
+// answered; and an expiry that is too long is shortened.
+func (x *exchange) affords(req *protocol.Request) bool {
+	why := x.exceeds(req)
+	if why == protocol.StatusNone {
+		return true
+	}
+	x.observer.observe(evLimited, req, policy.Decision{})
+	x.answer(req, why)
+	return false
+}
+
+func (x *exchange) exceeds(req *protocol.Request) protocol.Status {
+	l := &x.identity.Limits
+	switch {
+	case req.Verb.Category == protocol.CatConn:
+		return protocol.StatusNone
+	case x.valueTooLong(req):
+		return protocol.StatusLimitValue
+	case l.MultigetMax != 0 && len(req.Keys) > l.MultigetMax:
+		return protocol.StatusLimitKeys
+	case l.TTLMax != 0 && req.LimitTTL(l.TTLMax, x.asked.Now) && l.DenyTTL:
+		return protocol.StatusLimitTTL
+	}
+	return x.meter.take()
+}
+
+// valueTooLong reports whether the value of req is one that is not waited for.
+func (x *exchange) valueTooLong(req *protocol.Request) bool {
+	most := x.identity.Limits.ValueMax
+	return most != 0 && req.Size() > most
+}
+
+// join counts the client among those of its identity. If these are too many, its
+// first request is answered with that.
+func (s *session) join(p payer, limits *policy.Limits) {
+	s.part()
+	a, ok := s.server.accounts.enter(p, limits.Conns)
+	s.x.turned = protocol.StatusNone
+	if !ok {
+		a, s.x.turned = new(account), protocol.StatusLimitConns
+	}
+	s.payer, s.joined = p, ok
+	s.x.meter = meter{account: a, limits: limits}
+}
+
+// part undoes join.
+func (s *session) part() {
+	if s.x == nil || s.x.meter.account == nil {
+		return
+	}
+	s.x.meter.end(0)
+	if s.joined {
+		s.server.accounts.leave(s.payer, s.x.meter.account)
+		s.joined = false
+	}
+}
