@@ -94,7 +94,7 @@ func (s *site) comeAndGo(t *testing.T, d *daemon) int {
 // vocabulary is every line there is, those of level debug included.
 var vocabulary = []string{
 	"started", "ready", "reloaded", "reload refused", "login refused", "server down", "server up", "connection burnt",
-	"draining", "session ended", "lines suppressed", "stopped",
+	"draining", "session ended", "request denied", "lines suppressed", "admin refused", "admin socket stopped", "stopped",
 }
 
 // canaries are planted wherever a client or an operator can put something.
