@@ -79,8 +79,8 @@ func parseLine(line string) (root string, e entry, why string) {
 		return "", e, "the line has another form"
 	}
 	generation, ok := parseGeneration(f[1])
-	due, err := strconv.ParseInt(f[2], 10, 64)
-	if !ok && f[1] != "0" || err != nil || due < 0 {
+	due, _ := strconv.ParseInt(f[2], 10, 64)
+	if !ok && f[1] != "0" || due < 0 || strconv.FormatInt(due, 10) != f[2] {
 		return "", e, "the line has a number that is none of ours"
 	}
 	return f[0], entry{generation, due, f[3] == words[true]}, ""
