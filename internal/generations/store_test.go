@@ -3,6 +3,7 @@ package generations
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -354,4 +355,63 @@ func TestPrefixAllocatesNothing(t *testing.T) {
 	if string(old) != was || string(n.Prefix()) == was {
 		t.Errorf("%q became %q, and the new one is %q", was, old, n.Prefix())
 	}
+}
+
+// TestFlushIsWrittenDownFirst stops a process at the worst time: memcached has the
+// new generation, and loses it while slabgate does not run.
+func TestFlushIsWrittenDownFirst(t *testing.T) {
+	c := newCache()
+	s := start(t, c)
+	s.flushed(shop)
+	var then string
+	c.before = func(word string) {
+		if word == "cas" && then == "" {
+			then = read(t, s.cfg.File)
+		}
+	}
+	_, to := s.flushed(shop)
+	c.clear()
+	c.setDown(true)
+	if err := os.WriteFile(s.cfg.File, []byte(then), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.restart()
+	s.want("after it", shop, to, nil)
+	c.setDown(false)
+	s.lookAt(1)
+	s.want("told", shop, to+1, c)
+}
+
+// TestFlushDuringAnother has one owed while memcached is told of another.
+func TestFlushDuringAnother(t *testing.T) {
+	c := newCache()
+	s := start(t, c)
+	n := s.use(shop)
+	owed := uint64(0)
+	c.before = func(word string) {
+		if word == "cas" && owed == 0 {
+			owed = n.owe(noon)
+		}
+	}
+	_, to := s.flushed(shop)
+	if owed <= to || n.Generation() != owed || !n.owes() {
+		t.Errorf("flushed to %d and %d, in force is %d, owed: %t", to, owed, n.Generation(), n.owes())
+	}
+}
+
+// TestStartIsToldToOthers begins a namespace anew whose record is lost, but which
+// another slabgate uses.
+func TestStartIsToldToOthers(t *testing.T) {
+	c := newCache()
+	a, b := start(t, c), start(t, c)
+	for i := range 100 { // more than are read by the way
+		a.use(fmt.Sprint("t/", i, "/"))
+	}
+	a.use(shop)
+	a.lookAt(1)
+	c.put(recordKey+shop, "")
+	b.clock.set(noon + 5)
+	b.use(shop)
+	a.lookAt(1)
+	a.want("the other", shop, noon+5, c)
 }
