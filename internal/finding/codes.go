@@ -157,7 +157,7 @@ var Codes = []Code{
 	{"SG1080", "the state folder",
 		"slabgate keeps the generations of namespaces in the file generations there. The folder must exist, be its own to write to, and belong to one slabgate that runs."},
 	{"SG1081", "the file of generations is not whole",
-		"Something else than slabgate changed it, or the host stopped while it was written. Move it away: namespaces that memcached's own records do not know are then as if they had been flushed."},
+		"Something else than slabgate changed it, or the disk lost part of it. Move it away: namespaces that memcached's own records do not know are then as if they had been flushed."},
 
 	{"SG1101", "the version of policy.yaml",
 		"The version says how the rest is to be read. Write the version that the message names."},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -89,10 +90,25 @@ func (l *ledger) read() error {
 		return fmt.Errorf("generations: %w", err)
 	}
 	l.size = int64(len(text))
-	if l.lines, err = parseLedger(string(text), l.entries); err != nil {
+	whole := withoutTorn(string(text))
+	if l.lines, err = parseLedger(whole, l.entries); err != nil {
 		err.(*FileError).Path = l.path
+		return err
 	}
-	return err
+	if len(whole) < len(text) {
+		l.log.Warn("generations file ends in part of a line, which is left out", zap.String("path", l.path))
+		return l.rewrite()
+	}
+	return nil
+}
+
+// withoutTorn is text without a last line that breaks off: the host stopped while
+// it was written, so that nobody was told of what it says.
+func withoutTorn(text string) string {
+	if end := strings.LastIndexByte(text, '\n') + 1; end >= len(header) {
+		return text[:end]
+	}
+	return text
 }
 
 // entry is what is known of a root.
