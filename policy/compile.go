@@ -27,7 +27,7 @@ type compiler struct {
 // keys of doc, such as identities.web.rules[0].allow[1]; if one is an error the
 // policy is nil. The policy shares doc's slices: doc must not change afterwards.
 func Compile(doc *Document) (*Policy, finding.List) {
-	c := &compiler{doc: doc, words: newLexicon(), roles: make(map[string][]*rule)}
+	c := &compiler{doc: doc, words: lexiconOf(doc.Categories), roles: make(map[string][]*rule)}
 	c.head()
 	for _, name := range sortedNames(doc.Roles) {
 		path := "roles." + name
@@ -52,9 +52,9 @@ func (c *compiler) head() {
 		c.out.Errorf(codeVersion, "version", fmt.Sprintf("write version: %d", languageVersion),
 			"policy language version %d is not one that this version reads", c.doc.Version)
 	}
-	if c.doc.Categories != protocol.CategoriesVersion {
+	if c.doc.Categories < 1 || c.doc.Categories > protocol.CategoriesVersion {
 		c.out.Errorf(codeCategories, "categories", fmt.Sprintf("write categories: %d", protocol.CategoriesVersion),
-			"command table version %d is not the one that this version has", c.doc.Categories)
+			"command table version %d is not one that this version has", c.doc.Categories)
 	}
 	d := c.doc.Defaults
 	c.checkMode("defaults.mode", d.Mode)

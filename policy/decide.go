@@ -95,6 +95,9 @@ func (id *Identity) Decide(req *protocol.Request, at *At) Decision {
 	if req.Verb.Category == protocol.CatConn {
 		return Decision{Verdict: Allow, Reason: ReasonConn, Key: -1}
 	}
+	if req.Verb.Since > id.categories {
+		return ds[0].refuse(Deny, ReasonNotGranted, nil, -1)
+	}
 	if key := id.behindWall(req); key >= 0 {
 		return ds[0].refuse(Deny, ReasonNamespace, nil, key)
 	}

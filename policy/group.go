@@ -120,10 +120,17 @@ type word struct {
 // lexicon is every name a rule may use.
 type lexicon map[string]word
 
-// newLexicon makes the lexicon of this version's command table.
-func newLexicon() lexicon {
+// newLexicon makes the lexicon of the newest command table.
+func newLexicon() lexicon { return lexiconOf(protocol.CategoriesVersion) }
+
+// lexiconOf makes the lexicon of a version of the command table: what came later
+// has no name in it.
+func lexiconOf(version int) lexicon {
 	words := make(lexicon)
 	for _, grant := range protocol.Grants() {
+		if protocol.ByGrant(grant)[0].Since > max(version, 1) {
+			continue
+		}
 		w := word{grant: grant, extra: standsFor[grant], connOnly: true}
 		for _, v := range protocol.ByGrant(grant) {
 			w.allowed |= v.Access

@@ -15,6 +15,7 @@ type Verb struct {
 	Access   Access   // what it does to its keys; 0 if it names none
 	Route    Route    // where it is answered
 	Local    Local    // what slabgate answers, if it is answered there
+	Since    int      // version of the table that it came with; a policy of an older one never allows it
 	Denied   Status   // how a denial looks that is to look like a miss; StatusNone if it can't
 
 	word    string      // first word on the line; empty for an opcode
@@ -80,6 +81,7 @@ func complete(rows []Verb) []*Verb {
 		if v.parse == nil {
 			v.parse = parseKeyless
 		}
+		v.Since = max(v.Since, 1)
 		all[i] = v
 	}
 	return all

@@ -126,6 +126,9 @@ func (s *session) summarise() {
 // writeEvent writes down an event of this session.
 func (s *session) writeEvent(e audit.Event) {
 	e.Listener, e.Peer, e.Source = s.listener.Name, s.peer(), s.source
+	if s.snap != nil {
+		e.Generation = s.snap.Number
+	}
 	if s.x != nil {
 		e.Identity = s.x.identity.Name
 	}

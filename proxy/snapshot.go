@@ -15,4 +15,5 @@ type Snapshot struct {
 	TLS    map[string]*tls.Config // by listener name; absent for plaintext ones
 	CNs    map[string]bool        // listeners on which a common name may name a client
 	Digest string                 // of every file it was made from
+	Number uint64                 // counts the configurations that came into force, from 1
 }

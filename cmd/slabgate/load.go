@@ -49,7 +49,7 @@ type loaded struct {
 }
 
 // load reads every file and checks all of it, telling every fault at once. The
-// snapshot is nil if anything is wrong. generation numbers the users.
+// snapshot is nil if anything is wrong. generation numbers it, and its users.
 func (s *source) load(generation uint64) *loaded {
 	l := &loaded{}
 	flags := s.flagMap(&l.found)
@@ -62,7 +62,7 @@ func (s *source) load(generation uint64) *loaded {
 	}
 	digest := sha256.New()
 	fmt.Fprintln(digest, l.config.Origins)
-	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CNs: map[string]bool{}}
+	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CNs: map[string]bool{}, Number: generation}
 	for i := range l.config.Listeners {
 		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))
 	}
@@ -157,7 +157,7 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 	}
 	if p != nil && !found.Failed() {
 		found = append(found, p.RunTests(doc, time.Now().Unix(), parseLine)...)
-		found = append(found, l.strangers(doc, p.Identities())...)
+		found = append(found, l.strangers(doc, p)...)
 	}
 	l.found = append(l.found, at.Place(found)...)
 	if !found.Failed() {
@@ -168,9 +168,17 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 // parseLine parses a command line as a person writes it.
 func parseLine(cmd string) (*protocol.Request, error) { return protocol.ParseLine([]byte(cmd)) }
 
-// strangers finds listeners that a policy names and the configuration does not.
-func (l *loaded) strangers(doc *policy.Document, names []string) (found finding.List) {
-	for _, name := range names {
+// strangers finds what a policy needs of the configuration, and that has not.
+func (l *loaded) strangers(doc *policy.Document, p *policy.Policy) (found finding.List) {
+	if p.HasNamespaces() && l.config.State == "" {
+		found.Warnf("SG1410", "", "set state in slabgate.yaml to a folder of slabgate's own, such as /var/lib/slabgate",
+			"generations of namespaces are remembered by memcached alone: if that loses them, all namespaces begin anew")
+	}
+	for _, name := range p.Identities() {
+		if up := doc.Identities[name].Upstream; up != "" && up != "default" && up != l.config.Upstreams[0].Name {
+			found.Errorf("SG1411", "identities."+name+".upstream", "write "+l.config.Upstreams[0].Name+" or default, or remove the key",
+				"no upstream is called %q", up)
+		}
 		for i, m := range doc.Identities[name].Match {
 			if m.Listener == nil || l.hasListener(*m.Listener) {
 				continue

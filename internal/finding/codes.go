@@ -364,4 +364,8 @@ var Codes = []Code{
 		"slabgate does not run without the audit it was told to keep. A file is opened for appending, as slabgate's user, and the syslog is called, before anything is served."},
 	{"SG1409", "a mechanism that not every user has a record for",
 		"A warning: a client takes the strongest mechanism that is offered and cannot know that its user lacks it, so it is offered only once all users have it. Set their passwords again with that hash, or remove the name from logins.sasl."},
+	{"SG1410", "generations of namespaces without a state folder",
+		"A warning: slabgate remembers in memcached, and in a file if it has a folder, at which generation each namespace is. Without the file a memcached that has lost its record makes the namespace begin anew, empty."},
+	{"SG1411", "an unknown upstream",
+		"upstream of an identity names one of upstreams in slabgate.yaml, of which this version has one."},
 }
