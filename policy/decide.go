@@ -95,6 +95,57 @@ func (id *Identity) Decide(req *protocol.Request, at *At) Decision {
 	if req.Verb.Category == protocol.CatConn {
 		return Decision{Verdict: Allow, Reason: ReasonConn, Key: -1}
 	}
+	for i := range ds {
+		ds[i].rules = id.ownOf(&ds[i])
+	}
+	out := id.judge(ds, req, at)
+	return out.decision()
+}
+
+// ruling is a decision in the making: small enough to be passed on in registers.
+type ruling struct {
+	verdict Verdict
+	reason  Reason
+	key     int
+	rule    *rule
+	demand  *demand // that is refused; nil if nothing is
+}
+
+func (r ruling) decision() Decision {
+	d := Decision{Verdict: r.verdict, Reason: r.reason, Key: r.key}
+	if r.rule != nil {
+		d.Rule = r.rule.ref
+	}
+	if r.demand != nil {
+		d.Need, d.Access = r.demand.need, r.demand.access
+	}
+	return d
+}
+
+// granted is the ruling that nothing refuses, because of a rule.
+func granted(r *rule) ruling { return ruling{Allow, ReasonRule, -1, r, nil} }
+
+// refuse makes the ruling that d is refused, as far as the verdict goes. The rule
+// may be nil.
+func (d *demand) refuse(v Verdict, why Reason, r *rule, key int) ruling {
+	return ruling{v, why, key, r, d}
+}
+
+// hardness orders verdicts by what they do to a client.
+var hardness = [...]int{Allow: 0, Learned: 1, WouldDeny: 2, Deny: 3}
+
+// hardest returns the ruling that does more to the client, of two alike the one
+// that the rules do not grant, else the first.
+func hardest(a, b ruling) ruling {
+	x, y := hardness[a.verdict], hardness[b.verdict]
+	if y > x || y == x && a.demand == nil && b.demand != nil {
+		return b
+	}
+	return a
+}
+
+// judge decides on a request with these demands.
+func (id *Identity) judge(ds []demand, req *protocol.Request, at *At) ruling {
 	if req.Verb.Since > id.categories {
 		return ds[0].refuse(Deny, ReasonNotGranted, nil, -1)
 	}
@@ -104,51 +155,23 @@ func (id *Identity) Decide(req *protocol.Request, at *At) Decision {
 	if id.flushDenied && ds[0].need == protocol.CatFlush {
 		return ds[0].refuse(Deny, ReasonFlush, nil, -1)
 	}
-	d, found := id.denied(ds, req.Keys, at)
+	r, found := id.denied(ds, req.Keys, at)
 	switch {
 	case !found:
 		return id.allowed(ds, req.Keys, at)
-	case d.Verdict == Deny:
-		return d
+	case r.verdict == Deny:
+		return r
 	}
-	return hardest(d, id.allowed(ds, req.Keys, at))
-}
-
-// granted is the decision that nothing refuses, because of a rule.
-func granted(r *rule) Decision {
-	return Decision{Verdict: Allow, Reason: ReasonRule, Rule: r.ref, Key: -1}
-}
-
-// refuse makes the decision that d is refused, as far as the verdict goes. The
-// rule may be nil.
-func (d *demand) refuse(v Verdict, why Reason, r *rule, key int) Decision {
-	out := Decision{Verdict: v, Reason: why, Key: key, Need: d.need, Access: d.access}
-	if r != nil {
-		out.Rule = r.ref
-	}
-	return out
-}
-
-// hardness orders verdicts by what they do to a client.
-var hardness = [...]int{Allow: 0, Learned: 1, WouldDeny: 2, Deny: 3}
-
-// hardest returns the decision that does more to the client, of two alike the one
-// that the rules do not grant, else the first.
-func hardest(a, b Decision) Decision {
-	x, y := hardness[a.Verdict], hardness[b.Verdict]
-	if y > x || y == x && a.Granted() && !b.Granted() {
-		return b
-	}
-	return a
+	return hardest(r, id.allowed(ds, req.Keys, at))
 }
 
 // denied returns the hardest of what the deny rules do that match, if any does.
-func (id *Identity) denied(ds []demand, keys [][]byte, at *At) (out Decision, found bool) {
+func (id *Identity) denied(ds []demand, keys [][]byte, at *At) (out ruling, found bool) {
 	for i := range ds {
 		d := &ds[i]
 		rules := id.deny
-		if own := id.ownOf(d); own != nil {
-			rules = own.deny
+		if d.rules != nil {
+			rules = d.rules.deny
 		}
 		for _, r := range rules {
 			if !r.names(d) || !r.when.holds(at) {
@@ -163,7 +186,7 @@ func (id *Identity) denied(ds []demand, keys [][]byte, at *At) (out Decision, fo
 				here = hardest(out, here)
 			}
 			out, found = here, true
-			if out.Verdict == Deny {
+			if out.verdict == Deny {
 				return out, true
 			}
 		}
@@ -186,12 +209,12 @@ func (r *rule) matches(d *demand, keys [][]byte) (key int, ok bool) {
 }
 
 // allowed decides on what no deny rule refuses.
-func (id *Identity) allowed(ds []demand, keys [][]byte, at *At) Decision {
+func (id *Identity) allowed(ds []demand, keys [][]byte, at *At) ruling {
 	if id.flushAllowed && ds[0].need == protocol.CatFlush {
-		return Decision{Verdict: Allow, Reason: ReasonFlush, Key: -1}
+		return ruling{verdict: Allow, reason: ReasonFlush, key: -1}
 	}
 	out := id.grants(&ds[0], keys, at)
-	for i := 1; i < len(ds) && out.Verdict != Deny; i++ {
+	for i := 1; i < len(ds) && out.verdict != Deny; i++ {
 		out = hardest(out, id.grants(&ds[i], keys, at))
 	}
 	return out
@@ -199,7 +222,7 @@ func (id *Identity) allowed(ds []demand, keys [][]byte, at *At) Decision {
 
 // grants decides on one thing that is demanded. It names the allow rule that
 // grants it on the first key, or the one that comes nearest.
-func (id *Identity) grants(d *demand, keys [][]byte, at *At) Decision {
+func (id *Identity) grants(d *demand, keys [][]byte, at *At) ruling {
 	nearest := id.naming(d, at)
 	switch {
 	case nearest == nil && len(id.allow) == 0:
@@ -211,15 +234,13 @@ func (id *Identity) grants(d *demand, keys [][]byte, at *At) Decision {
 	case d.access == 0:
 		return granted(nearest)
 	}
-	var out Decision
+	var out ruling
 	for i := range keys {
 		here := id.grantsOn(d, keys[i], i, nearest, at)
-		if i == 0 {
-			out = here
-		} else {
-			out = hardest(out, here)
+		if i > 0 {
+			here = hardest(out, here)
 		}
-		if out.Verdict == Deny {
+		if out = here; out.verdict == Deny {
 			break
 		}
 	}
@@ -227,7 +248,7 @@ func (id *Identity) grants(d *demand, keys [][]byte, at *At) Decision {
 }
 
 // grantsOn decides on one thing that is demanded of one key.
-func (id *Identity) grantsOn(d *demand, key []byte, i int, nearest *rule, at *At) Decision {
+func (id *Identity) grantsOn(d *demand, key []byte, i int, nearest *rule, at *At) ruling {
 	switch r := id.covering(d, key, at); {
 	case r == nil:
 		return d.refuse(id.Mode.verdict(), ReasonKeyNotCovered, nearest, i)
@@ -264,8 +285,8 @@ func (r *rule) betters(other *rule) bool {
 // those that are alike.
 func (id *Identity) naming(d *demand, at *At) (found *rule) {
 	rules := id.allow
-	if own := id.ownOf(d); own != nil {
-		rules = own.allow
+	if d.rules != nil {
+		rules = d.rules.allow
 	}
 	for _, r := range rules {
 		if r.betters(found) && r.names(d) && r.when.holds(at) {
@@ -282,11 +303,11 @@ func (id *Identity) naming(d *demand, at *At) (found *rule) {
 // that are alike.
 func (id *Identity) covering(d *demand, key []byte, at *At) (found *rule) {
 	rules := id.allow
-	if own := id.ownOf(d); own != nil {
-		if r := own.covering(d, key); r != nil {
+	if d.rules != nil {
+		if r := d.rules.covering(d, key); r != nil || len(d.rules.loose) == 0 {
 			return r
 		}
-		rules = own.loose
+		rules = d.rules.loose
 	}
 	for _, r := range rules {
 		if r.betters(found) && r.names(d) && r.when.holds(at) && r.covers(d, key) {

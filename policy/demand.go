@@ -11,6 +11,7 @@ type demand struct {
 	verb   *protocol.Verb
 	need   protocol.Category // a single one
 	access protocol.Access   // a single one; 0 for a command without keys
+	rules  *ownRules         // of the identity that decides, about the verb; nil if this is more than that is there for
 }
 
 // own reports whether d is what its verb is there for, and not what the
@@ -43,13 +44,13 @@ func (ds *demands) of(req *protocol.Request, now int64) []demand {
 		return nil
 	}
 	if v.Access == 0 {
-		ds[0] = demand{v, v.Category, 0}
+		ds[0] = demand{verb: v, need: v.Category}
 		return ds[:1]
 	}
 	n := 0
 	for _, left := range [...]protocol.Category{needs & v.Category, needs &^ v.Category} {
 		for ; left != 0; left &= left - 1 {
-			d := demand{v, left & -left, req.Access()}
+			d := demand{verb: v, need: left & -left, access: req.Access()}
 			n = d.split(ds, n)
 		}
 	}
@@ -65,7 +66,7 @@ func (d demand) split(ds *demands, n int) int {
 	}
 	for _, access := range [...]protocol.Access{protocol.Reads, protocol.Writes} {
 		if d.access&access != 0 {
-			ds[n], n = demand{d.verb, d.need, access}, n+1
+			ds[n], n = demand{verb: d.verb, need: d.need, access: access}, n+1
 		}
 	}
 	return n

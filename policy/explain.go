@@ -49,6 +49,9 @@ func (id *Identity) Explain(req *protocol.Request, at *At) Explanation {
 	if len(ds) == 0 {
 		return e
 	}
+	for i := range ds {
+		ds[i].rules = id.ownOf(&ds[i])
+	}
 	for _, r := range id.rules {
 		e.Steps = append(e.Steps, Step{r.ref, r.String(), r.outcome(ds, req.Keys, at)})
 	}
