@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,7 +18,6 @@ import (
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/denials"
-	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/internal/generations"
 	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
@@ -98,38 +96,6 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 		return errors.Join(refuse(io, exitPermission, "SG1072", adminFix, err), d.unbind())
 	}
 	return d.serve(ctx, io, c.requireUpstream)
-}
-
-// checkRoot refuses to run as root, or says that it does all the same.
-func checkRoot(uid int, allowed bool, found *finding.List) {
-	const fix = "start slabgate as a user of its own"
-	switch {
-	case uid == 0 && !allowed:
-		found.Errorf("SG1403", "", fix+", or say --allow-root", "slabgate does not run as root")
-	case uid == 0:
-		found.Warnf("SG1403", "", fix, "slabgate runs as root, because --allow-root says so")
-	}
-}
-
-// refuse tells a fault of the surroundings as any other finding is told.
-func refuse(io stdio, code int, finds, fix string, err error) error {
-	var found finding.List
-	found.Errorf(finds, "", fix, "%v", err)
-	printFindings(io.err, found, "")
-	return exit(code)
-}
-
-// bindFix is what to do about a listener that can't be bound.
-func bindFix(err error) string {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return "find out who holds the address with: ss -ltnp; then stop it, or choose another address"
-	case errors.Is(err, syscall.EACCES):
-		return "choose a port of 1024 or more, or a folder that slabgate's user may write to"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "choose an address of this host; ip address lists them"
-	}
-	return "correct the address of the listener"
 }
 
 // build makes every part. Nothing is bound and nothing runs yet.
@@ -285,108 +251,4 @@ func (d *daemon) listen(ctx context.Context, signals <-chan os.Signal) {
 			}
 		}
 	}
-}
-
-// drain goes on taking clients for a while if the configuration says so, then
-// lets those that are here finish. A second signal, or the end of the grace
-// period, cuts them off.
-func (d *daemon) drain(signals <-chan os.Signal) {
-	d.log.Info("draining", zap.Duration("accept_for", d.shutdown.AcceptFor), zap.Duration("grace", d.shutdown.Grace))
-	ctx, cancel := context.WithTimeout(context.Background(), d.shutdown.AcceptFor+d.shutdown.Grace)
-	defer cancel()
-	defer context.AfterFunc(ctx, d.audit.Release)() // who waits for a disk is cut off too
-	stop := make(chan struct{})
-	var hearing sync.WaitGroup
-	hearing.Go(func() {
-		for {
-			select {
-			case s := <-signals:
-				switch s {
-				case syscall.SIGHUP: // too late
-				case syscall.SIGUSR1:
-					d.reopenAudit()
-				default:
-					cancel()
-					return
-				}
-			case <-stop:
-				return
-			}
-		}
-	})
-	select {
-	case <-time.After(d.shutdown.AcceptFor):
-	case <-ctx.Done():
-	}
-	if err := d.server.Shutdown(ctx); err != nil {
-		d.log.Warn("draining", zap.String("outcome", "clients were cut off"), zap.Error(err))
-	}
-	close(stop)
-	hearing.Wait()
-}
-
-// reload reads everything again and puts certificates, users and policy into
-// force, if all of it is right. Otherwise nothing changes.
-func (d *daemon) reload() {
-	l := d.load(d.generation + 1)
-	if l.snapshot == nil {
-		d.metrics.ReloadsRefused.Add(1)
-		d.record(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest, Generation: d.generation})
-		for _, f := range l.found {
-			if f.Severity == finding.Error {
-				d.log.Error("reload refused", zap.String("code", f.Code), zap.String("finding", f.String()), zap.String("in_force", d.snapshot.Digest))
-			}
-		}
-		return
-	}
-	d.generation++
-	d.keepTLS(l.snapshot)
-	d.snapshot = l.snapshot
-	d.server.Swap(d.snapshot)
-	d.metrics.Reloads.Add(1)
-	d.record(audit.Event{Kind: audit.Reload, Digest: d.snapshot.Digest, Generation: d.generation})
-	d.log.Info("reloaded", zap.String("digest", d.snapshot.Digest), zap.String("needs_restart", strings.Join(needRestart(d.started, l.config), " ")))
-}
-
-// record writes an event beside the signals, which must be heard while a full
-// disk holds it up: one of them may be what mends that.
-func (d *daemon) record(e audit.Event) {
-	d.recording.Go(func() { d.audit.Write(e) })
-}
-
-// keepTLS lets a listener that runs, and that the configuration has renamed or
-// lost, keep its certificate until the restart that the log asks for.
-func (d *daemon) keepTLS(next *proxy.Snapshot) {
-	for name, tls := range d.snapshot.TLS {
-		if _, there := next.TLS[name]; !there {
-			next.TLS[name], next.CNs[name] = tls, d.snapshot.CNs[name]
-		}
-	}
-}
-
-// needRestart names what differs between two configurations and is only read at
-// the start.
-func needRestart(old, now *config.Config) (keys []string) {
-	fixed := func(c *config.Config) map[string]string {
-		m := map[string]string{}
-		for _, o := range c.Origins {
-			if !reloadable(o.Key) {
-				m[o.Key] = o.Value
-			}
-		}
-		return m
-	}
-	a, b := fixed(old), fixed(now)
-	for _, o := range append(append([]config.Origin{}, old.Origins...), now.Origins...) {
-		if a[o.Key] != b[o.Key] {
-			keys = append(keys, o.Key)
-			a[o.Key] = b[o.Key] // once is enough
-		}
-	}
-	return keys
-}
-
-// reloadable reports whether a change of the key takes effect with a reload.
-func reloadable(key string) bool {
-	return key == "policy" || key == "logins.users" || strings.Contains(key, "].tls.")
 }
