@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,12 +18,16 @@ version: 1
 listeners: [{name: local-apps, address: "127.0.0.1:11212", transport: plaintext}]
 upstreams: [{name: local, address: "unix:/run/memcached/memcached.sock"}]
 policy: policy.yaml
+state: state
 `
 
 // site is a folder with a policy and the configuration around it.
 func site(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	write(t, dir, "slabgate.yaml", around)
 	write(t, dir, "policy.yaml", text)
 	return dir
