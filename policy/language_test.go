@@ -216,6 +216,29 @@ func TestNamespacesAreApart(t *testing.T) {
 	}
 }
 
+// TestForwards checks who may send commands that slabgate does not know: whoever is
+// allowed everything, and from whom no namespace is kept.
+func TestForwards(t *testing.T) {
+	const tenant = `, t: {match: [{ascii: t}], namespace: "t/"}`
+	for _, tt := range []struct {
+		unknown, body, others string
+		want                  bool
+	}{
+		{"forward", `rules: [{allow: ["@all"], keys: ["*"]}]`, "", true},
+		{"deny", `rules: [{allow: ["@all"], keys: ["*"]}]`, "", false},
+		{"forward", `rules: [{allow: ["@all"], keys: ["a:*"]}]`, "", false},
+		{"forward", `rules: [{allow: ["@rw", "@danger"], keys: ["*"]}]`, "", false},
+		{"forward", `namespace: "n/", rules: [{allow: ["@all"], keys: ["*"]}]`, "", false},
+		{"forward", `rules: [{allow: ["@all"], keys: ["*"]}]`, tenant, false},
+		{"forward", `namespaces: [all], rules: [{allow: ["@all"], keys: ["*"]}]`, tenant, true},
+	} {
+		doc := head + "defaults: {unknown_command: " + tt.unknown + "}\nidentities: {web: {match: [{ascii: web}], " + tt.body + "}" + tt.others + "}"
+		if got := mustFind(t, mustCompile(t, doc), "web").Forwards; got != tt.want {
+			t.Errorf("%s: forwards %v, want %v", doc, got, tt.want)
+		}
+	}
+}
+
 // TestLimits checks how limits of roles and of an identity come together.
 func TestLimits(t *testing.T) {
 	p := mustCompile(t, head+`

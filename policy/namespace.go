@@ -281,6 +281,7 @@ func (c *compiler) wall(p *Policy) {
 	for _, id := range p.identities {
 		if id.template == nil && !id.allRoots {
 			id.walls = c.walls()
+			id.Forwards = id.Forwards && len(id.walls) == 0 // what it does to which keys is not known
 		}
 	}
 }

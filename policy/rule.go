@@ -139,8 +139,7 @@ func (id *Identity) sortRules() {
 	}
 }
 
-// grantsAll reports whether a rule of id allows every command on every key, and no
-// namespace is kept from it.
+// grantsAll reports whether a rule of id allows every command on every key.
 func (id *Identity) grantsAll() bool {
 	return id.template == nil && slices.ContainsFunc(id.allow, func(r *rule) bool {
 		return slices.Contains(r.written.Allow, groupAll) && r.read.all && r.write.all
