@@ -31,9 +31,10 @@ const (
 	ReasonNamespace                   // the key is in a namespace that the identity may not see
 	ReasonFlush                       // flush: of the identity says so
 	ReasonTrial                       // an allow rule grants it that is in a mode of its own
+	ReasonLimit                       // rules grant it, and it exceeds a limit of the identity; no Decide says so
 )
 
-var reasonWords = [...]string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule"}
+var reasonWords = [...]string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule", "limit"}
 
 var reasonTexts = [...]string{
 	"the request can't be decided on",
@@ -46,6 +47,7 @@ var reasonTexts = [...]string{
 	"the key is in a namespace that the identity may not see",
 	"flush of the identity decides",
 	"the only allow rule that grants it is not in mode enforce",
+	"it exceeds a limit of the identity",
 }
 
 // String is the word for r in logs, audit events and metrics.

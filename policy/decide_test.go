@@ -414,7 +414,7 @@ func TestDecideWords(t *testing.T) {
 			t.Errorf("verdict %d is %q, want %q", i, got, want)
 		}
 	}
-	for i, want := range []string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule", "unknown"} {
+	for i, want := range []string{"invalid", "rule", "conn", "deny_rule", "no_rule", "not_granted", "key_not_covered", "namespace", "flush", "trial_rule", "limit", "unknown"} {
 		r := Reason(i)
 		if r.String() != want || r.Text() == "" || (r.Text() == "unknown") != (want == "unknown") {
 			t.Errorf("reason %d is %q, %q, want %q", i, r, r.Text(), want)

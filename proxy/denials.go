@@ -37,7 +37,7 @@ func (ds *denied) add(d denial) (first bool) {
 	return (*ds)[d] == 1
 }
 
-// observeDenial counts a denial and writes down the first of its kind.
+// observeDenial counts a denial, and has it written down.
 func (s *session) observeDenial(req *protocol.Request, d policy.Decision) {
 	kind := audit.WouldDeny
 	if d.Verdict == policy.Learned {
@@ -52,6 +52,11 @@ func (s *session) observeDenial(req *protocol.Request, d policy.Decision) {
 		s.counts.wouldDeny++
 		s.server.Metrics.WouldDeny.Add(1)
 	}
+	s.writeDown(kind, req, d)
+}
+
+// writeDown keeps a denial for the operator and writes down the first of its kind.
+func (s *session) writeDown(kind audit.Kind, req *protocol.Request, d policy.Decision) {
 	id := s.remember(kind, req, d)
 	if !s.denials.add(denial{kind, req.Verb.Name, d.Rule, d.Reason}) {
 		return

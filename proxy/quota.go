@@ -193,11 +193,25 @@ func (x *exchange) affords(req *protocol.Request) bool {
 	if why == protocol.StatusNone {
 		return true
 	}
-	x.observer.observe(evLimited, req, policy.Decision{})
+	d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: limitKeys[why]}, Key: -1}
+	x.observer.observe(evLimited, req, d)
 	x.answer(req, why)
 	return false
 }
 
+// limitKeys are where a policy sets the limits that requests exceed. They stand
+// in place of a rule wherever a denial is told of.
+var limitKeys = map[protocol.Status]string{
+	protocol.StatusLimitRate:     "limits.rps",
+	protocol.StatusLimitBytes:    "limits.bytes",
+	protocol.StatusLimitInFlight: "limits.inflight",
+	protocol.StatusLimitValue:    "limits.value_max",
+	protocol.StatusLimitTTL:      "limits.ttl_max",
+	protocol.StatusLimitKeys:     "limits.multiget_max",
+	protocol.StatusLimitConns:    "limits.conns",
+}
+
+// exceeds returns which limit req exceeds, if it exceeds one.
 func (x *exchange) exceeds(req *protocol.Request) protocol.Status {
 	l := &x.identity.Limits
 	switch {

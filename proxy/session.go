@@ -337,6 +337,7 @@ func (s *session) observe(e event, req *protocol.Request, d policy.Decision) {
 	case evLimited:
 		s.counts.limited++
 		m.Limited.Add(1)
+		s.writeDown(audit.Deny, req, d)
 	case evPermitted:
 		s.observePermitted(req, d)
 	}
