@@ -256,6 +256,8 @@ var Codes = []Code{
 		"A warning: the group reveals the keys of all, flushes all, or changes how memcached runs. Allow it for a time with when: {until: ...}, or give operators namespaces: [all]."},
 	{"SG1163", "nothing is checked",
 		"A warning: in mode off every request is let through and none is reported. audit lets it through as well and reports it."},
+	{"SG1170", "a policy that can't be put into its canonical form",
+		"slabgate policy fmt leaves the file as it is: the yaml library would lose or move something, usually a comment in the middle of a list or text over several lines. Move it to a line of its own."},
 	{"SG1210", "a user name that cannot be one",
 		"Names are UTF-8 without spaces, colons and characters that do not print, because other forms of login and other tools end a name there."},
 	{"SG1211", "a user listed twice",
