@@ -128,6 +128,20 @@ func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
 	return id, f, ok
 }
 
+// As is the identity that a test would ask as: NAME, or of an identity of service
+// accounts NAME:NAMESPACE/NAME.
+func (p *Policy) As(as string) (*Identity, error) {
+	id, facts, ok := p.asked(as)
+	switch {
+	case id == nil:
+		name, _, _ := strings.Cut(as, ":")
+		return nil, fmt.Errorf("no identity is called %q", name)
+	case !ok || !id.includes(&facts):
+		return nil, fmt.Errorf("%q is no service account of identity %q; write %s:NAMESPACE/NAME", as, id.Name, id.Name)
+	}
+	return id, nil
+}
+
 // includes reports whether an account that a test asks as is one of the
 // identity's. A test that names none asks for whoever is.
 func (id *Identity) includes(f *auth.Facts) bool {

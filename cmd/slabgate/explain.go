@@ -48,7 +48,7 @@ is the one in force in the slabgate that runs; slabgate denials lists ids. With
 	}
 	c.bind(cmd)
 	cmd.Flags().StringVarP((*string)(&c.out), "output", "o", "text", "text or json")
-	cmd.Flags().StringVar(&c.as, "as", "", "identity, as the policy names it")
+	cmd.Flags().StringVar(&c.as, "as", "", "identity, as the policy names it; a service account as NAME:NAMESPACE/NAME")
 	cmd.Flags().StringVar(&c.cmd, "cmd", "", "command line, without a data block")
 	cmd.Flags().StringVar(&c.from, "from", "", "with --cmd: address of the client")
 	cmd.Flags().BoolVar(&c.plaintext, "plaintext", false, "with --cmd: the client has no TLS")
@@ -99,9 +99,9 @@ func (c *explainCommand) run(io stdio) error {
 		printFindings(io.err, l.found, l.usersFile())
 		return exit(max(l.exitCode(), exitFindings))
 	}
-	id, ok := l.policy.Find(c.as)
-	if !ok {
-		return fail(exitUsage, "no identity is called %q; the policy has %q", c.as, l.policy.Identities())
+	id, err := l.policy.As(c.as)
+	if err != nil {
+		return fail(exitUsage, "%w; the policy has %q", err, l.policy.Identities())
 	}
 	if hint := opcodeHint(c.cmd); hint != "" {
 		return fail(exitUsage, "%s", hint)
