@@ -126,7 +126,9 @@ func (d *Difference) compare(name string, a, b side) {
 	d.add(name, "identity", eitherOf(a.id != nil, "defined", ""), eitherOf(b.id != nil, "defined", ""))
 	for i := range settings {
 		s := &settings[i]
-		d.add(name, s.key, s.in(&a), s.in(&b))
+		if was, is := s.in(&a), s.in(&b); was != is {
+			d.add(name, s.key, eitherOf(a.id != nil, was, ""), eitherOf(b.id != nil, is, ""))
+		}
 	}
 	was, is := matchesOf(&a), matchesOf(&b)
 	for _, text := range without(was, is) {
@@ -138,7 +140,7 @@ func (d *Difference) compare(name string, a, b side) {
 	d.compareRules(name, rulesOf(&a), rulesOf(&b))
 }
 
-// in is the setting on one side.
+// in is the setting on one side; what is usual if there is no identity.
 func (s *setting) in(on *side) string {
 	if on.id == nil {
 		return s.usual

@@ -46,11 +46,11 @@ var differences = []struct{ name, was, is, want string }{
 	{"a default written out", who("rules: []"), "defaults: {mode: enforce}\n" + who("rules: [], flush: upstream, deny_reply: error"), ""},
 	{"a new identity", "identities: {}", who("namespace: x/, rules: [" + readsA + "]"), `x identity:  -> defined
 x namespace:  -> x/
-x flush: upstream -> scoped, if a rule allows it
+x flush:  -> scoped, if a rule allows it
 x match:  -> {sasl: "x"}
 x rule a:  -> allow: ["@read"], keys: ["prefix:a:"]`},
 	{"an identity that is gone", who("mode: audit, rules: []"), "identities: {}", `x identity: defined -> 
-x mode: audit -> enforce
+x mode: audit -> 
 x match: {sasl: "x"} -> `},
 	{"a match", who("rules: []"), `identities: {x: {match: [{tls: {dns: ["b.c", "a.b"]}, from: ["10.0.0.0/8"]}], rules: []}}`, `x match: {sasl: "x"} -> 
 x match:  -> {tls: {dns: ["a.b", "b.c"]}, from: ["10.0.0.0/8"]}`},

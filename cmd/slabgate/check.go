@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/finding"
 )
 
 // checkCommand is `slabgate check`.
@@ -84,10 +85,7 @@ func (c *checkCommand) run(io stdio) error {
 }
 
 func (c *checkCommand) report(l *loaded) checkReport {
-	r := checkReport{OK: l.snapshot != nil, Findings: []checkFinding{}}
-	for _, f := range l.found {
-		r.Findings = append(r.Findings, checkFinding{f.Severity.String(), f.Code, f.File, f.Line, f.Col, f.Key, f.Problem, f.Effect, f.Fix})
-	}
+	r := checkReport{OK: l.snapshot != nil, Findings: checkFindings(l.found)}
 	if l.snapshot != nil {
 		r.Digest = l.snapshot.Digest
 	}
@@ -97,6 +95,15 @@ func (c *checkCommand) report(l *loaded) checkReport {
 		}
 	}
 	return r
+}
+
+// checkFindings are findings with such names; there is always a list.
+func checkFindings(found finding.List) []checkFinding {
+	list := []checkFinding{}
+	for _, f := range found {
+		list = append(list, checkFinding{f.Severity.String(), f.Code, f.File, f.Line, f.Col, f.Key, f.Problem, f.Effect, f.Fix})
+	}
+	return list
 }
 
 func (c *checkCommand) print(io stdio, l *loaded) {

@@ -144,24 +144,18 @@ func (l *loaded) unsupported(users *auth.Users) (found finding.List) {
 
 // compile loads the policy and runs its tests.
 func (l *loaded) compile(snap *proxy.Snapshot) {
-	doc, at, refused := config.LoadPolicy(l.config.Policy)
-	l.found = append(l.found, refused...)
-	if at.Where("version") == "" && refused.Failed() {
-		return // nothing of it could be read
-	}
-	p, found := policy.Compile(doc)
-	if refused.Failed() {
-		// What could be read is judged as well, so that one run tells it all.
-		l.found = append(l.found, at.Place(config.Besides(found, refused))...)
+	var f policyFile
+	f.doc, f.at, f.found = config.LoadPolicy(l.config.Policy)
+	f.compile()
+	l.found = append(l.found, f.found...)
+	if f.policy == nil {
 		return
 	}
-	if p != nil && !found.Failed() {
-		found = append(found, p.RunTests(doc, time.Now().Unix(), parseLine)...)
-		found = append(found, l.strangers(doc, p)...)
-	}
-	l.found = append(l.found, at.Place(found)...)
+	found := f.policy.RunTests(f.doc, time.Now().Unix(), parseLine)
+	found = append(found, l.strangers(f.doc, f.policy)...)
+	l.found = append(l.found, f.at.Place(found)...)
 	if !found.Failed() {
-		l.policy, snap.Policy = p, p
+		l.policy, snap.Policy = f.policy, f.policy
 	}
 }
 

@@ -96,8 +96,8 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetErr(io.err)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newUser(io),
-		newCert(io), newHash(io), newVersion(io),
+		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newPolicy(io),
+		newUser(io), newCert(io), newHash(io), newVersion(io),
 	)
 	root.SetHelpCommand(newHelp(io, root))
 	root.InitDefaultCompletionCmd()

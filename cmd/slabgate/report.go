@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -110,11 +111,14 @@ func plural(n int, word string) string {
 // output is the -o flag of commands that print data.
 type output string
 
-func (o output) check() error {
-	if o != "text" && o != "json" {
-		return fail(exitUsage, "-o %q is not known; want text or json", string(o))
+// check refuses a format that is neither text, JSON nor one of the others.
+func (o output) check(others ...string) error {
+	known := append([]string{"text", "json"}, others...)
+	if slices.Contains(known, string(o)) {
+		return nil
 	}
-	return nil
+	last := len(known) - 1
+	return fail(exitUsage, "-o %q is not known; want %s or %s", string(o), strings.Join(known[:last], ", "), known[last])
 }
 
 // printJSON writes v as one indented JSON value.

@@ -144,3 +144,29 @@ func TestAHostThatCannotTell(t *testing.T) {
 		t.Errorf("got %v, name %q", list, name)
 	}
 }
+
+func TestNamesOfAnotherHostAreNotLookedUp(t *testing.T) {
+	path := writePolicy(t, `version: 1
+categories: 1
+identities:
+  a: {match: [{unix: {uid: no-such-user}}], rules: []}
+  b: {match: [{unix: {gid: no-such-group}}, {unix: {uid: "7"}}], rules: []}
+`)
+	doc, written, at, list := LoadPolicyElsewhere(path)
+	if len(list) > 0 || at.Where("identities.b") == "" {
+		t.Fatal(list)
+	}
+	if _, found := policy.Compile(doc); found.Failed() {
+		t.Errorf("the numbers are none: %v", found)
+	}
+	b, as := doc.Identities["b"].Match, written.Identities["b"].Match
+	if *as[0].Unix.GID != "no-such-group" || *b[0].Unix.GID == "no-such-group" || *b[1].Unix.UID != "7" {
+		t.Errorf("got %s for %s, and %s", *b[0].Unix.GID, *as[0].Unix.GID, *b[1].Unix.UID)
+	}
+	if *b[0].Unix.GID == *doc.Identities["a"].Match[0].Unix.UID {
+		t.Error("two names have one number")
+	}
+	if _, _, _, list := LoadPolicyElsewhere(path + ".not"); len(list) != 1 || list[0].Code != "SG1001" {
+		t.Errorf("without a file: %v", list)
+	}
+}

@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
+	"math"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slabgate/slabgate/internal/finding"
@@ -35,17 +38,31 @@ var (
 	}}
 )
 
-// numberIDs puts numbers in the place of the users and groups that doc names, as
-// this host knows them now. A name that it does not know stays.
-func numberIDs(doc *policy.Document) (list finding.List) {
+var (
+	anyUsers  = idKind{"user", standIn}
+	anyGroups = idKind{"group", standIn}
+)
+
+// standIn is a number for a name that is looked up nowhere: the same for the same
+// name, and above those that hosts give out.
+func standIn(name string) (id string, err error) {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	n := min(h.Sum32()>>1|1<<31, math.MaxUint32-1) // the last one is no user
+	return strconv.FormatUint(uint64(n), 10), nil
+}
+
+// numberIDs puts numbers in the place of the users and groups that doc names. A name
+// that is not known stays.
+func numberIDs(doc *policy.Document, users, groups *idKind) (list finding.List) {
 	for _, name := range slices.Sorted(maps.Keys(doc.Identities)) {
 		for i, m := range doc.Identities[name].Match {
 			if m.Unix == nil {
 				continue
 			}
 			at := element(fmt.Sprintf("identities.%s.match", name), i) + ".unix"
-			list = append(list, hostUsers.number(at+".uid", m.Unix.UID)...)
-			list = append(list, hostGroups.number(at+".gid", m.Unix.GID)...)
+			list = append(list, users.number(at+".uid", m.Unix.UID)...)
+			list = append(list, groups.number(at+".gid", m.Unix.GID)...)
 		}
 	}
 	return list
