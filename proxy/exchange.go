@@ -44,7 +44,7 @@ type exchange struct {
 
 	space space // of the client's keys
 	meter meter // of its limits
-	sent  int   // bytes of the turn's replies that have left
+	sent  int   // bytes of the turn's replies that have left, less those of earlier turns that had not
 	watch bool  // what is permitted is worth telling, too
 
 	at    int // owed[at] is being settled

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ func (b *bucket) take(now int64, n, rate int) bool {
 	}
 	for {
 		was := b.last.Load()
-		next := max(was, now) + cost(n, rate)
+		next := after(max(was, now), n, rate)
 		if next-now > second {
 			return false
 		}
@@ -43,7 +44,7 @@ func (b *bucket) charge(now int64, n, rate int) {
 	}
 	for {
 		was := b.last.Load()
-		if b.last.CompareAndSwap(was, max(was, now)+cost(n, rate)) {
+		if b.last.CompareAndSwap(was, after(max(was, now), n, rate)) {
 			return
 		}
 	}
@@ -54,6 +55,16 @@ func (b *bucket) spent(now int64, rate int) bool { return rate != 0 && b.last.Lo
 
 // idle reports whether b is as good as new.
 func (b *bucket) idle(now int64) bool { return b.last.Load() <= now }
+
+// after is when n more would have come. What is owed is never taken for time that
+// is over, however much a client owes.
+func after(at int64, n, rate int) int64 {
+	c := cost(n, rate)
+	if at > math.MaxInt64-c {
+		return math.MaxInt64
+	}
+	return at + c
+}
 
 // cost is how long n takes at a rate, in nanoseconds. Both are below 2^40, so that
 // the seconds and what is left of them are counted apart.
@@ -150,17 +161,31 @@ func (m *meter) take() protocol.Status {
 	switch {
 	case a.in.spent(m.now, l.BytesIn), a.out.spent(m.now, l.BytesOut):
 		return protocol.StatusLimitBytes
-	case l.InFlight != 0 && a.inFlight.Add(1) > int64(l.InFlight):
-		a.inFlight.Add(-1)
+	case l.InFlight != 0 && !m.hold(l.InFlight):
 		return protocol.StatusLimitInFlight
-	}
-	if l.InFlight != 0 {
-		m.held++
-	}
-	if !a.requests.take(m.now, 1, l.RPS) {
+	case !a.requests.take(m.now, 1, l.RPS):
+		m.letGo(min(m.held, 1)) // it does not get as far
 		return protocol.StatusLimitRate
 	}
 	return protocol.StatusNone
+}
+
+// hold counts one more request in flight, unless that is more than most.
+func (m *meter) hold(most int) bool {
+	if m.account.inFlight.Add(1) > int64(most) {
+		m.account.inFlight.Add(-1)
+		return false
+	}
+	m.held++
+	return true
+}
+
+// letGo counts n fewer.
+func (m *meter) letGo(n int64) {
+	if n != 0 {
+		m.account.inFlight.Add(-n)
+		m.held -= n
+	}
 }
 
 // took charges bytes of requests.
@@ -168,10 +193,7 @@ func (m *meter) took(bytes int) { m.account.in.charge(m.now, bytes, m.limits.Byt
 
 // end ends the turn, in which the client was sent so many bytes.
 func (m *meter) end(bytes int) {
-	if m.held != 0 {
-		m.account.inFlight.Add(-m.held)
-		m.held = 0
-	}
+	m.letGo(m.held)
 	m.account.out.charge(m.now, bytes, m.limits.BytesOut)
 }
 

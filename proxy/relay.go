@@ -64,8 +64,7 @@ func (s *session) conclude() (err error) {
 func (s *session) endTurn() (flush bool) {
 	s.turn.ended = true
 	s.r += s.turn.used
-	s.x.meter.end(s.x.sent + len(s.x.out))
-	s.x.sent = 0
+	s.x.meter.end(s.x.emitted())
 	s.x.reset()
 	if s.turn.short {
 		s.compact()

@@ -71,6 +71,7 @@ func (x *exchange) settleCall(o *owed) (value bool) {
 		v := x.batch.Value(x.reply.call)
 		if len(v) >= directValue {
 			x.value = v
+			x.sent += len(v)
 			return true
 		}
 		x.out = append(x.out, v...)
@@ -143,6 +144,14 @@ func (x *exchange) finish(o *owed) {
 		x.out = o.form.AppendItemsEnd(x.out)
 	}
 	x.reply = reply{}
+}
+
+// emitted is how many bytes of replies the turn has made, which is over. What is
+// still in out is no part of the next.
+func (x *exchange) emitted() int {
+	n := x.sent + len(x.out)
+	x.sent = -len(x.out)
+	return n
 }
 
 // taken says that the driver has taken everything in out. It keeps the memory,
