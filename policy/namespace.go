@@ -276,13 +276,16 @@ func (c *compiler) walls() []string {
 	return shortest(append(slices.Clone(c.roots), reservedRoot))
 }
 
-// wall gives every identity without a namespace the roots that it may not reach.
+// wall gives every identity without a namespace the roots that it may not reach. A
+// command that slabgate does not know could reach anything: nobody who is kept from
+// some keys has it forwarded.
 func (c *compiler) wall(p *Policy) {
 	for _, id := range p.identities {
 		if id.template == nil && !id.allRoots {
 			id.walls = c.walls()
 			id.Forwards = id.Forwards && len(id.walls) == 0 // what it does to which keys is not known
 		}
+		id.Forwards = id.Forwards && id.template == nil && len(id.walls) == 0
 	}
 }
 

@@ -125,12 +125,28 @@ func (x *exchange) refuse(err error) {
 		x.end = EndBug
 		return
 	}
+	if x.turned != protocol.StatusNone {
+		x.turnAway(refusal)
+		return
+	}
 	from := len(x.local)
 	x.local = append(x.local, refusal.Reply...)
 	x.owe(from)
 	if refusal.Close {
 		x.end = EndSyntax
 	}
+}
+
+// turnAway answers a client's first request, which was not understood, with why it
+// has to go.
+func (x *exchange) turnAway(refusal *protocol.Refusal) {
+	x.end = EndLimit
+	if refusal.Reply == "" {
+		return
+	}
+	from := len(x.local)
+	x.local = refusal.AppendAnswer(x.local, nil, &protocol.Reply{Status: x.turned})
+	x.owe(from)
 }
 
 // full reports whether the turn takes no more requests.
@@ -189,8 +205,11 @@ func (x *exchange) sift(req *protocol.Request) bool {
 	left := make([][]byte, 0, kept)
 	for i := range req.Keys {
 		d := decide(i)
-		if d.Verdict != policy.Allow {
+		switch {
+		case d.Verdict != policy.Allow:
 			x.observer.observe(evDenied, &single, d)
+		case x.watch:
+			x.observer.observe(evPermitted, &single, d)
 		}
 		if d.Verdict != policy.Deny {
 			left = append(left, req.Keys[i])
@@ -250,7 +269,7 @@ func (x *exchange) serve(req *protocol.Request) {
 	if !x.permits(req) || !x.affords(req) {
 		return
 	}
-	req.Prefix = x.space.prefix
+	x.place(req)
 	switch {
 	case req.Verb.Route == protocol.RouteLocal:
 		x.serveLocal(req)

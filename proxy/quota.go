@@ -279,3 +279,13 @@ func (s *session) part() {
 		s.joined = false
 	}
 }
+
+// patience is how long the client may be silent between requests; 0 is for ever. One
+// that is one too many of its identity holds a place until it hears of that.
+func (s *session) patience() time.Duration {
+	idle, login := s.server.Limits.IdleTimeout, s.server.Limits.LoginTimeout
+	if s.x.turned != protocol.StatusNone && (idle <= 0 || login < idle) {
+		return login
+	}
+	return idle
+}

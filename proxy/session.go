@@ -177,8 +177,8 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 	switch {
 	case !inRequest:
 		s.partial = time.Time{}
-		if s.server.Limits.IdleTimeout > 0 {
-			at = now.Add(s.server.Limits.IdleTimeout)
+		if wait := s.patience(); wait > 0 {
+			at = now.Add(wait)
 		}
 	case s.partial.IsZero() || s.x.fresh:
 		s.partial, s.x.fresh = now, false
@@ -197,6 +197,8 @@ func (s *session) readError(err error) error {
 	switch {
 	case s.expired():
 		return s.broken(err, EndExpired)
+	case s.partial.IsZero() && s.x.turned != protocol.StatusNone:
+		return s.broken(err, EndLimit)
 	case s.partial.IsZero():
 		return s.broken(err, EndIdle)
 	}

@@ -36,6 +36,15 @@ func (sp *space) hashed(key []byte) []byte {
 	return hex.AppendEncode(append(out, hashMark), sum[:])
 }
 
+// place says where the keys of req are. One that goes upstream as it is has its only
+// key placed.
+func (x *exchange) place(req *protocol.Request) {
+	req.Prefix = x.space.prefix
+	if req.Verb.Route == protocol.RouteKeyless && len(req.Keys) == 1 && len(req.Keys[0]) > x.space.keyRoom() {
+		req.Prefix, req.Hashed = x.space.hashed(req.Keys[0]), true
+	}
+}
+
 // command is the command about the i-th key of req, as memcached calls it.
 func (x *exchange) command(req *protocol.Request, i int) protocol.Command {
 	c := req.Command(i)
