@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/slabgate/slabgate/internal/generations"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
@@ -33,6 +34,9 @@ type driver struct {
 	// broken is how many bytes of a streamed value come before it breaks off; 0
 	// if none does.
 	broken int
+
+	now    int64              // of the buckets of its limits
+	spaces *generations.Store // of its namespace; nil if it has none
 
 	sniffed bool // the first byte has told the dialect
 
@@ -90,9 +94,12 @@ func (d *driver) feed(piece string) {
 	}
 	d.in = append(d.in, piece...)
 	for d.err == nil && d.x.end == "" {
+		d.x.enter(d.now)
 		used, short := d.x.feed(d.in)
+		d.x.meter.took(used)
 		d.turns = append(d.turns, len(d.x.batch.Calls))
 		d.turn()
+		d.x.meter.end(d.x.emitted())
 		d.in = append(d.in[:0], d.in[used:]...)
 		d.x.reset()
 		if short || d.x.end != "" {
@@ -206,15 +213,19 @@ func (d *driver) alone() {
 	case req.Verb.Route == protocol.RouteKeyless:
 		d.keyless(req)
 	default:
-		c := req.Command(0)
+		c := d.x.command(req, 0)
 		d.x.reply = reply{begun: true, mark: len(d.x.out)}
 		d.streamOne(&owed{form: req.Form, calls: true}, &c, 0, nil)
 		d.x.reply = reply{}
 	}
 }
 
-// keyless is session.keyless. What the model does not know, it says OK to.
+// keyless is session.administer. What the model does not know, it says OK to.
 func (d *driver) keyless(req *protocol.Request) {
+	if req.Verb.Category == protocol.CatFlush && d.x.identity.ScopedFlush {
+		d.flushNamespace(req)
+		return
+	}
 	text := string(protocol.AppendAlone(nil, req))
 	d.sent = append(d.sent, text)
 	lines := []byte("OK\r\n")
