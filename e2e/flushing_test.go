@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -180,4 +181,58 @@ func TestStaleValuesAreToldFromNewOnes(t *testing.T) {
 	if err := w.readBack("key:0"); err == nil || !strings.Contains(err.Error(), "another tenant's") {
 		t.Errorf("got %v, want it to be told", err)
 	}
+}
+
+// silentFlushes are flushes without a reply, and delayed ones that are due at once,
+// by dialect.
+var silentFlushes = map[string][]string{
+	"classic": {"flush_all noreply\r\n", "flush_all 0 noreply\r\n", "flush_all -1 noreply\r\n"},
+	"meta":    {"flush_all noreply\r\n"},
+	"binary": {
+		packet(testkit.OpFlushQ, "", ""),
+		string(testkit.Packet{Op: testkit.OpFlushQ, Extras: number(0)}.Bytes()),
+	},
+}
+
+// A flush holds for what its client sends after it, in the same breath too.
+func TestFlushIsInForceForWhatFollows(t *testing.T) {
+	testkit.VerifyNoLeaks(t)
+	s := newPolicySite(t, memcached(t).Addr(), twoTenants, "shop", "blog")
+	d := s.start(t)
+	flushes := 0
+	for _, speaks := range dialects {
+		c, blog := d.dialAs(t, speaks, "shop"), d.dialAs(t, speaks, "blog")
+		for _, value := range []string{"apple", strings.Repeat("large", 150_000)} {
+			blog.want(t, blog.set("a", value, 0), fine)
+			got := c.asks(c.set("a", value, 0), c.get("a"), c.dialect.flush, c.get("a"), c.set("a", "pear", 0), c.get("a"))
+			want := []answer{fine, holds("a", value), fine, missed, fine, holds("a", "pear")}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: got %.200q, want %.200q", speaks.name, got, want)
+			}
+			flushes++
+			for _, flush := range silentFlushes[speaks.name] {
+				if got := c.asks(c.set("a", value, 0), flush+c.get("a")); got[0] != fine || got[1] != missed {
+					t.Errorf("%s: %q: got %.200q, want a miss", speaks.name, flush, got)
+				}
+				flushes++
+			}
+			blog.want(t, blog.get("a"), holds("a", value))
+		}
+	}
+	s.recorded(t, "flush", flushes)
+}
+
+func TestDelayedFlush(t *testing.T) {
+	testkit.VerifyNoLeaks(t)
+	s := newPolicySite(t, memcached(t).Addr(), twoTenants, "shop", "blog")
+	d := s.start(t)
+	shop, blog := d.dialAs(t, classic, "shop"), d.dialAs(t, packets, "blog")
+	blog.want(t, blog.set("a", "berry", 0), fine)
+	shop.want(t, shop.set("a", "apple", 0), fine)
+	shop.want(t, "flush_all 600\r\n", fine)
+	shop.want(t, shop.get("a"), holds("a", "apple"))
+	shop.want(t, "flush_all 1\r\n", fine)
+	eventually(t, func() string { return "the flush" }, func() bool { return shop.ask(shop.get("a")) == missed })
+	blog.want(t, blog.get("a"), holds("a", "berry"))
+	s.recorded(t, "flush", 2)
 }

@@ -83,7 +83,7 @@ func (l limited) wantValueMax(speaks dialect) {
 }
 
 // metaTTL is the reply to a request for the seconds that an item has left.
-var metaTTL = regexp.MustCompile(`^HD t(-?\d+)\r\n`)
+var metaTTL = regexp.MustCompile(`^HD t(-?\d+)[ \r]`)
 
 // wantTTL fails the test unless memcached says that an item expires in so many
 // seconds, of which a few may have passed; -1 is never.
@@ -104,6 +104,16 @@ func (l limited) wantTTL(key string, want int) {
 	}
 }
 
+// makers make an item called made that never expires, by dialect.
+var makers = map[string][]string{
+	"classic": {"add made 0 0 1\r\n1\r\n", "set made 7 0 1\r\n1\r\n"},
+	"meta":    {"ms made 1\r\n1\r\n", "ms made 1 ME\r\n1\r\n", "mg made N0 v\r\n", "ma made N0 J1 v\r\n"},
+	"binary": {
+		string(testkit.Packet{Op: testkit.OpAdd, Extras: number(0) + number(0), Key: "made", Value: "1"}.Bytes()),
+		string(testkit.Packet{Op: testkit.OpIncrement, Extras: number(0) + number(1) + number(0) + number(1) + number(0), Key: "made"}.Bytes()),
+	},
+}
+
 func (l limited) wantShorterTTL(speaks dialect) {
 	c, free := l.d.dialAs(l.T, speaks, "shorten"), l.d.dialAs(l.T, speaks, "free")
 	for _, ttl := range []int{0, 101, 1_000_000, 2_000_000_000} { // never, relative, and a point in time
@@ -113,6 +123,11 @@ func (l limited) wantShorterTTL(speaks dialect) {
 		l.wantTTL("ttl", -1)
 		c.want(l.T, c.touch("ttl", ttl), holds("ttl", "y"))
 		l.wantTTL("ttl", 100)
+	}
+	for _, request := range makers[speaks.name] {
+		free.ask(free.remove("made"))
+		c.wantWord(l.T, request, "ok")
+		l.wantTTL("made", 100)
 	}
 	c.want(l.T, c.set("ttl", "x", 50), fine)
 	l.wantTTL("ttl", 50)
@@ -127,6 +142,12 @@ func (l limited) wantRefusedTTL(speaks dialect) {
 		c.wantWord(l.T, c.set("too-long", "x", ttl), "expiry exceeds the limit")
 		c.wantWord(l.T, c.touch("ttl", ttl), "expiry exceeds the limit")
 	}
+	free := l.d.dialAs(l.T, speaks, "free")
+	free.ask(free.remove("made"))
+	for _, request := range makers[speaks.name] {
+		c.wantWord(l.T, request, "expiry exceeds the limit")
+	}
+	free.want(l.T, free.get("made"), missed)
 	c.want(l.T, c.get("too-long"), missed)
 	l.wantTTL("ttl", 100)
 	l.wantFree(speaks)
