@@ -14,7 +14,8 @@ defaults: {@DEFAULTS@}
 identities:
   own: {match: [{listener: own}], rules: [{allow: ["@rw"], keys: ["prefix:own:"]}]}
   quiet: {match: [{listener: quiet}], rules: [{allow: ["@rw"], keys: ["prefix:own:"]}], deny_reply: quiet}
-  all: {match: [{listener: all}], rules: [{allow: ["@all"], keys: ["*"]}]}
+  all: {match: [{listener: all}], rules: [{allow: ["@all"], keys: ["*"]}], namespaces: [all]}
+  walled: {match: [{listener: walled}], rules: [{allow: ["@all"], keys: ["*"]}]}
   shop: {match: [{listener: shop}], rules: [{allow: ["@rw"], keys: ["*"]}], namespace: "t/{identity}/", flush: scoped}
 `
 
@@ -24,7 +25,7 @@ func startDefaults(t *testing.T, defaults string) (*site, *daemon, *testkit.Memc
 	testkit.VerifyNoLeaks(t)
 	mc := memcached(t)
 	w := newTap(t, mc.Addr())
-	s := newPolicySite(t, w.addr(), strings.Replace(defaultsPolicy, "@DEFAULTS@", defaults, 1), "own", "quiet", "all", "shop")
+	s := newPolicySite(t, w.addr(), strings.Replace(defaultsPolicy, "@DEFAULTS@", defaults, 1), "own", "quiet", "all", "walled", "shop")
 	return s, s.start(t), mc, w
 }
 
@@ -148,9 +149,11 @@ var unknownLines = []string{"frobnicate 1 2\r\n", "mx some:key v\r\n", "GET some
 
 func TestUnknownCommandsAreForwarded(t *testing.T) {
 	_, d, _, w := startDefaults(t, "unknown_command: forward")
-	all, own := d.dialAs(t, classic, "all"), d.dialAs(t, classic, "own")
+	all := d.dialAs(t, classic, "all")
 	for _, line := range unknownLines {
-		own.wantWord(t, line, "ERROR") // slabgate's own: it lacks @all
+		for _, name := range []string{"own", "walled", "shop"} { // lack @all, or could reach a namespace
+			d.dialAs(t, classic, name).wantWord(t, line, "ERROR")
+		}
 		w.wantUnheard(t, "version\r\n", line)
 		got := all.asks(all.set("some:key", "apple", 0), line, all.get("some:key"))
 		if got[0] != fine || got[1].word != "ERROR" || got[2] != holds("some:key", "apple") {
