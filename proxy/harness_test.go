@@ -17,6 +17,8 @@ import (
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/denials"
+	"github.com/slabgate/slabgate/internal/generations"
+	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/internal/testkit"
@@ -133,9 +135,12 @@ func startRig(t testing.TB, addr string, o rigOptions) *rig {
 	if o.limits != nil {
 		o.limits(&limits)
 	}
-	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock}
+	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock, Learned: new(learn.Recorder)}
 	if !o.forgets {
 		r.server.Denials = denials.New()
+	}
+	if r.server.Generations, err = generations.Open(generations.Config{}, r.pool, log); err != nil {
+		t.Fatal(err)
 	}
 	r.serve(t, o)
 	return r
