@@ -12,33 +12,29 @@ import (
 	"github.com/slabgate/slabgate/internal/finding"
 )
 
-// example compiles one of the policies that slabgate ships.
-func example(t *testing.T, name string) (*Policy, *Document) {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "deploy", "examples", "policies", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// On this host the group may not exist; names are looked up where files are read.
-	doc := parseDoc(t, strings.ReplaceAll(string(data), "gid: memcache-admin", `gid: "990"`))
-	p, list := Compile(doc)
-	if list.Failed() {
-		t.Fatalf("%s: %s", name, brief(list))
-	}
-	return p, doc
-}
-
-// TestExamplesPass checks that the policies that slabgate ships load, warn of
-// nothing that they do not mean, and pass their own tests.
-func TestExamplesPass(t *testing.T) {
-	files, err := os.ReadDir("../deploy/examples/policies")
-	if err != nil || len(files) != 5 {
-		t.Fatalf("%d examples, %v", len(files), err)
-	}
-	for _, f := range files {
-		p, doc := example(t, f.Name())
-		if list := p.RunTests(doc, now, parseCmd); len(list) > 0 {
-			t.Errorf("%s: %s", f.Name(), brief(list))
+// TestWorkedExamplesPass checks that the worked examples of the language load, as
+// they were written first and as they are shipped, and pass their own tests.
+func TestWorkedExamplesPass(t *testing.T) {
+	for _, folder := range []string{"testdata/worked", "../deploy/examples/policies"} {
+		files, err := os.ReadDir(folder)
+		if err != nil || len(files) != 5 {
+			t.Fatalf("%s: %d examples, %v", folder, len(files), err)
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(filepath.Join(folder, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// On this host the group may not exist; names are looked up where files are read.
+			doc := parseDoc(t, strings.ReplaceAll(string(data), "gid: memcache-admin", `gid: "990"`))
+			p, list := Compile(doc)
+			if list.Failed() {
+				t.Errorf("%s/%s: %s", folder, f.Name(), brief(list))
+				continue
+			}
+			if list := p.RunTests(doc, now, parseCmd); len(list) > 0 {
+				t.Errorf("%s/%s: %s", folder, f.Name(), brief(list))
+			}
 		}
 	}
 }
