@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,27 @@ var hotRequests = map[string]struct {
 	"GET50": {"get" + manyKeys(50) + "\r\n", protocol.Reply{Status: protocol.StatusMiss, Proven: true}},
 }
 
+// hotClients are the policies of who sends them. Their rules are the same.
+var hotClients = map[string]func() *policy.Document{
+	"plain":     policies["error"],
+	"namespace": func() *policy.Document { return hotClient(policy.LimitsDoc{}) },
+	"namespace and limits": func() *policy.Document {
+		return hotClient(policy.LimitsDoc{
+			RPS: ref(1 << 30), InFlight: ref(1 << 20), BytesIn: ref(policy.Rate(1 << 40)), BytesOut: ref(policy.Rate(1 << 40)),
+			ValueMax: ref(policy.Bytes(1 << 20)), TTLMax: ref(policy.Span(3600)), MultigetMax: ref(100),
+		})
+	},
+}
+
+// hotClient is the policy error with a namespace and limits.
+func hotClient(limits policy.LimitsDoc) *policy.Document {
+	d := policies["error"]()
+	id := d.Identities["app"]
+	id.Namespace, id.Limits = ref("t/{identity}/"), limits
+	d.Identities["app"] = id
+	return d
+}
+
 func manyKeys(n int) (s string) {
 	for i := range n {
 		s += fmt.Sprintf(" app:%d", i)
@@ -33,14 +55,20 @@ func manyKeys(n int) (s string) {
 
 // turnOf returns what does one turn of a client that is always answered the same,
 // memcached left out, and its number of bytes.
-func turnOf(t testing.TB, ask string, answer protocol.Reply) (turn func(), size int) {
+func turnOf(t testing.TB, whose string, ask string, answer protocol.Reply) (turn func(), size int) {
 	t.Helper()
 	limits := DefaultLimits()
 	x := newExchange(&limits, unseeing{})
-	x.identity = appOf(t, policies["error"]())
+	x.identity = appOf(t, hotClients[whose]())
+	if x.identity.HasNamespace() {
+		x.space = space{root: "t/app/", live: loneSpaces(t).Use(context.Background(), "t/app/")}
+	}
+	accounts := newAccounts()
+	x.meter.account, _ = accounts.enter(payer{}, 0)
 	x.parser.Dialect, _ = protocol.DialectOf(ask[0])
 	in := []byte(ask)
 	turn = func() {
+		x.enter(accounts.now())
 		if used, _ := x.feed(in); used != len(in) {
 			t.Fatalf("%q: %d bytes were taken", ask, used)
 		}
@@ -50,6 +78,8 @@ func turnOf(t testing.TB, ask string, answer protocol.Reply) (turn func(), size 
 		if x.settle() != stepDone || len(x.out) == 0 {
 			t.Fatalf("%q: no answer", ask)
 		}
+		x.meter.took(len(in))
+		x.meter.end(x.emitted())
 		x.taken()
 		x.reset()
 	}
@@ -63,10 +93,12 @@ func (unseeing) observe(event, *protocol.Request, policy.Decision) {}
 
 // TestTurnsDoNotAllocate: a request costs no memory of its own.
 func TestTurnsDoNotAllocate(t *testing.T) {
-	for name, hot := range hotRequests {
-		turn, _ := turnOf(t, hot.ask, hot.answer)
-		if n := testing.AllocsPerRun(100, turn); n != 0 {
-			t.Errorf("%s allocates %v times, want 0", name, n)
+	for whose := range hotClients {
+		for name, hot := range hotRequests {
+			turn, _ := turnOf(t, whose, hot.ask, hot.answer)
+			if n := testing.AllocsPerRun(100, turn); n != 0 {
+				t.Errorf("%s, %s allocates %v times, want 0", whose, name, n)
+			}
 		}
 	}
 }
@@ -74,15 +106,17 @@ func TestTurnsDoNotAllocate(t *testing.T) {
 // BenchmarkTurn measures what a session does for one request but reading, writing
 // and encrypting: it is parsed, decided on and queued, and its reply rendered.
 func BenchmarkTurn(b *testing.B) {
-	for name, hot := range hotRequests {
-		b.Run(name, func(b *testing.B) {
-			turn, size := turnOf(b, hot.ask, hot.answer)
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				turn()
-			}
-		})
+	for whose := range hotClients {
+		for name, hot := range hotRequests {
+			b.Run(whose+"/"+name, func(b *testing.B) {
+				turn, size := turnOf(b, whose, hot.ask, hot.answer)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				for b.Loop() {
+					turn()
+				}
+			})
+		}
 	}
 }
 
