@@ -50,7 +50,7 @@ func TestAccountOutlivesItsClients(t *testing.T) {
 		}
 		as.leave(p, a)
 		as.started = as.started.Add(-2000 * time.Second)
-		as.sweep()
+		as.forget()
 		if len(as.of) != 0 {
 			t.Errorf("%s: it is not forgotten when all is made up for", name)
 		}
@@ -67,7 +67,7 @@ func TestAccountOutlivesItsClients(t *testing.T) {
 func TestAccountsOfNobodyAreSwept(t *testing.T) {
 	as := newAccounts()
 	here, _ := as.enter(payer{"here", ""}, 0)
-	for i := range sweepAt - 1 {
+	for i := range leastSweep - 1 {
 		p := payer{"gone", itoa(i)}
 		a, _ := as.enter(p, 0)
 		seconds := 10
@@ -77,12 +77,12 @@ func TestAccountsOfNobodyAreSwept(t *testing.T) {
 		a.in.charge(as.now(), seconds, 1)
 		as.leave(p, a)
 	}
-	if len(as.of) != sweepAt {
-		t.Fatalf("%d accounts, want %d", len(as.of), sweepAt)
+	if len(as.of) != leastSweep {
+		t.Fatalf("%d accounts, want %d", len(as.of), leastSweep)
 	}
 	as.started = as.started.Add(-20 * time.Second)
 	as.enter(payer{"new", ""}, 0)
-	if want := sweepAt/2 + 2; len(as.of) != want {
+	if want := leastSweep/2 + 2; len(as.of) != want {
 		t.Errorf("%d accounts are left, want %d", len(as.of), want)
 	}
 	if as.of[payer{"here", ""}] != here {

@@ -89,8 +89,9 @@ type payer struct{ identity, root string }
 type accounts struct {
 	started time.Time
 
-	mu sync.Mutex
-	of map[payer]*account
+	mu    sync.Mutex
+	of    map[payer]*account
+	sweep int // how many there may be before those of nobody are looked for
 }
 
 func newAccounts() *accounts {
@@ -100,8 +101,8 @@ func newAccounts() *accounts {
 // now is the time for buckets.
 func (as *accounts) now() int64 { return int64(time.Since(as.started)) }
 
-// sweepAt is how many accounts there may be before those of nobody are looked for.
-const sweepAt = 1024
+// leastSweep is the least that is worth a look.
+const leastSweep = 1024
 
 // enter counts one more connection of p, unless that is more than most.
 func (as *accounts) enter(p payer, most int) (*account, bool) {
@@ -109,8 +110,9 @@ func (as *accounts) enter(p payer, most int) (*account, bool) {
 	defer as.mu.Unlock()
 	a := as.of[p]
 	if a == nil {
-		if len(as.of) >= sweepAt {
-			as.sweep()
+		if len(as.of) >= max(as.sweep, leastSweep) {
+			as.forget()
+			as.sweep = 2 * len(as.of)
 		}
 		a = new(account)
 		as.of[p] = a
@@ -133,8 +135,8 @@ func (as *accounts) leave(p payer, a *account) {
 	}
 }
 
-// sweep forgets accounts of nobody. It holds mu.
-func (as *accounts) sweep() {
+// forget forgets accounts of nobody. It holds mu.
+func (as *accounts) forget() {
 	now := as.now()
 	for p, a := range as.of {
 		if a.conns == 0 && a.rested(now) {
