@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -80,6 +81,7 @@ type explanation struct {
 	Reason   string        `json:"reason"`
 	Need     string        `json:"need,omitempty"` // the group that is not granted, if it is not the command's own
 	Rule     string        `json:"rule,omitempty"`
+	Root     string        `json:"namespace,omitempty"` // put before its keys, with a generation; empty if that depends on the client
 	Steps    []explainStep `json:"steps"`
 	Fix      string        `json:"fix,omitempty"`
 }
@@ -178,6 +180,9 @@ func explainLine(id *policy.Identity, line string, at *policy.At) explanation {
 	if x.Decision.Need != req.Verb.Category {
 		e.Need = policy.GroupName(x.Decision.Need)
 	}
+	if root, err := id.Root(&auth.Facts{}); err == nil {
+		e.Root = root
+	}
 	for _, s := range x.Steps {
 		e.Steps = append(e.Steps, explainStep{s.Rule.String(), s.Text, s.Outcome.String()})
 	}
@@ -191,6 +196,9 @@ func (e *explanation) print(io stdio) {
 	}
 	if e.Rule != "" {
 		fmt.Fprintf(io.out, "  rule    %s\n", e.Rule)
+	}
+	if e.Root != "" {
+		fmt.Fprintf(io.out, "  keys    are %s, its generation, a slash and the key to memcached\n", e.Root)
 	}
 	for _, s := range e.Steps {
 		fmt.Fprintf(io.out, "  %-11s %s: %s\n", s.Outcome, s.Rule, s.Text)
