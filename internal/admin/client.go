@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 	"time"
 
 	"github.com/slabgate/slabgate/internal/denials"
@@ -135,20 +134,17 @@ func (c *Client) open(ctx context.Context, method, path string) (io.ReadCloser, 
 	return nil, e
 }
 
-// unanswered is why no answer came, without the made-up address.
+// unanswered is why no answer came, without the made-up address. Once there is a
+// connection it can only have been closed, for which net/http has many words.
 func unanswered(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isReset(err) {
+	var op *net.OpError
+	dialling := errors.As(err, &op) && op.Op == "dial"
+	if !dialling && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return ErrClosed
 	}
 	return fmt.Errorf("admin: %w", err)
-}
-
-// isReset reports whether the other side closed the connection before it had read
-// the question.
-func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
