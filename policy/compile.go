@@ -118,6 +118,10 @@ func (c *compiler) separate(p *Policy) {
 		c.namespaceGrants(p.identities[name], &doc)
 	}
 	c.wall(p)
+	fixed := p.Roots()
+	for _, id := range p.identities {
+		id.fixedRoots = fixed
+	}
 }
 
 // identity compiles one identity.

@@ -136,6 +136,10 @@ func (c *compiler) namespace(path, name, written string) template {
 		c.out.Errorf(codeNamespace, path, fault.fix, "the namespace %q %s", clip(written), fault.problem)
 		return nil
 	}
+	if strings.HasPrefix(reserved, reservedRoot) {
+		c.out.Errorf(codeNamespace, path, namespaceFix, "%q is where slabgate keeps its own records", reservedRoot)
+		return nil
+	}
 	c.roots = append(c.roots, reserved)
 	return t
 }
@@ -218,9 +222,6 @@ func (c *compiler) checkNamespaces(p *Policy) {
 		}
 	}
 	for _, id := range all {
-		if root, _ := id.template.root(&auth.Facts{}); strings.HasPrefix(root, reservedRoot) {
-			c.out.Errorf(codeNamespace, id.path+".namespace", namespaceFix, "%q is where slabgate keeps its own records", reservedRoot)
-		}
 		c.checkAttributes(id)
 	}
 }
@@ -268,24 +269,19 @@ func (c *compiler) namespaceGrants(id *Identity, doc *IdentityDoc) {
 	}
 }
 
-// walls are the roots of every namespace, and of what slabgate keeps there.
-func (c *compiler) walls() []string {
-	if len(c.roots) == 0 {
-		return nil
-	}
-	return shortest(append(slices.Clone(c.roots), reservedRoot))
-}
-
-// wall gives every identity without a namespace the roots that it may not reach. A
-// command that slabgate does not know could reach anything: nobody who is kept from
-// some keys has it forwarded.
+// wall gives every identity without a namespace the roots that it may not reach.
+// Nobody reaches what slabgate keeps there, be it for another policy.
 func (c *compiler) wall(p *Policy) {
 	for _, id := range p.identities {
-		if id.template == nil && !id.allRoots {
-			id.walls = c.walls()
-			id.Forwards = id.Forwards && len(id.walls) == 0 // what it does to which keys is not known
+		switch {
+		case id.template != nil:
+		case id.allRoots:
+			id.walls = []string{reservedRoot}
+		default:
+			id.walls = shortest(append(slices.Clone(c.roots), reservedRoot))
+			// What a command that is not known does to which keys is not known either.
+			id.Forwards = id.Forwards && len(c.roots) == 0
 		}
-		id.Forwards = id.Forwards && id.template == nil && len(id.walls) == 0
 	}
 }
 

@@ -41,6 +41,7 @@ type Identity struct {
 	template     template
 	walls        []string // roots of namespaces that it may not reach, none of them beginning another
 	openRoots    []string // what of them it may reach
+	fixedRoots   []string // the namespaces that do not depend on the client, to suggest
 	allRoots     bool     // it may reach all of them
 	flushAllowed bool     // flush_all needs no rule
 	flushDenied  bool     // flush_all is denied whatever the rules say

@@ -31,12 +31,16 @@
 // slabgate that made it, and owed: it is made once more when memcached answers,
 // above what the others did meanwhile, because what they stored has to go as well.
 // A start without an answer of memcached is such a flush. And one is made if
-// memcached's record is lower than it should be: so looks a record that was lost and
-// that another slabgate began again.
+// memcached's record is gone, or lower than it should be: what was lost may have been
+// a flush of another slabgate, which the file here does not know of. After a restart
+// of memcached that costs nothing, since it is empty.
+//
+// A record that is more than a year ahead of the clock is none of ours, and replaced.
+// Clients can't write records, whatever the policy says.
 //
 // The key slabgate/flushes names the last flushes. It is read every interval, the
 // record of every namespace in it right after, and each of the others once in 15
-// seconds. What memcached has lost is written again.
+// seconds.
 //
 // # Bounds
 //

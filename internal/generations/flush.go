@@ -18,11 +18,17 @@ import (
 func (s *Store) Flush(ctx context.Context, root string) (from, to uint64, err error) {
 	n := s.namespace(root)
 	from = n.Generation()
+	n.dropDue()
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	to, err = s.flush(ctx, n)
+	if to, err = s.flush(ctx, n); to <= from {
+		err = errors.Join(err, errLast)
+	}
 	return from, to, err
 }
+
+// errLast is a flush that changes nothing: there is no generation after the last.
+var errLast = errors.New("generations: there is no generation after this one")
 
 func (s *Store) flush(ctx context.Context, n *Namespace) (to uint64, err error) {
 	defer s.follow(n)

@@ -36,8 +36,8 @@ func TestFlush(t *testing.T) {
 				t.Errorf("the last flushes are %q", last)
 			}
 			s.restart()
-			c.clear()
-			s.want("in the file", shop, tt.to, c)
+			c.setDown(true)
+			s.want("in the file", shop, tt.to, nil)
 		})
 	}
 }
@@ -237,5 +237,39 @@ func TestFlushDuringAnother(t *testing.T) {
 	_, to := s.flushed(shop)
 	if owed <= to || n.Generation() != owed || !n.owes() {
 		t.Errorf("flushed to %d and %d, in force is %d, owed: %t", to, owed, n.Generation(), n.owes())
+	}
+}
+
+// TestOldFileBringsNothingBack: a slabgate that was stopped while another one flushed
+// does not go back to what its own file says, even if memcached has lost the record.
+func TestOldFileBringsNothingBack(t *testing.T) {
+	c := newCache()
+	clock := &hands{ms: noon}
+	a, b := startBy(t, c, clock), startBy(t, c, clock)
+	a.use(shop)
+	b.use(shop)
+	clock.sleep(time.Second)
+	_, to := a.flushed(shop)
+	c.clear()
+	b.restart()
+	if got := b.use(shop).Generation(); got < to {
+		t.Errorf("begins at %d after a flush to %d", got, to)
+	}
+}
+
+// TestFlushNowIsTheLast: what is stored after a flush is not flushed by one that was
+// to come later and was said before.
+func TestFlushNowIsTheLast(t *testing.T) {
+	c := newCache()
+	s := start(t, c)
+	s.use(shop)
+	if err := s.FlushAt(shop, s.clock.now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, to := s.flushed(shop)
+	s.clock.sleep(3 * time.Second)
+	s.lookAt(2)
+	if got := s.use(shop).Generation(); got != to {
+		t.Errorf("at %d, want %d", got, to)
 	}
 }

@@ -87,15 +87,16 @@ func (n *Namespace) startAlone(clock uint64) {
 
 // target is the generation that memcached's record is to have, given the one that
 // it has, or 0, and the flushes owed which that settles. It is a new one for a
-// flush, for one that is owed, and if the record is lower than it should be: then
-// memcached lost ours, and what it has may be a flush of another slabgate. A new one
+// flush, for one that is owed, and if the record is lower than it should be, or gone:
+// then memcached lost ours, and what we know may be older than what it lost, of a
+// flush that another slabgate has told it. A new one
 // is written down as owed before memcached can have it, so that it survives the end
 // of the process.
 func (n *Namespace) target(record uint64, flush bool, clock uint64) (to, owings uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	e := &n.entry
-	flush = flush || e.owed || record != 0 && record < e.generation
+	flush = flush || e.owed || record < e.generation
 	e.generation = max(e.generation, record)
 	switch {
 	case flush:
@@ -181,6 +182,13 @@ func (n *Namespace) setDue(ms int64) {
 	defer n.mu.Unlock()
 	n.entry.due = ms
 	n.commit()
+}
+
+// dropDue forgets the delayed flush: one that is made now takes its place.
+func (n *Namespace) dropDue() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.entry.due = 0
 }
 
 // clearDue says that the delayed flush of then is done. A later one stays.

@@ -116,6 +116,9 @@ func (s *Store) attempt(ctx context.Context, n *Namespace, flush bool) (to uint6
 		return 0, false, err
 	}
 	record, ok := parseGeneration(string(old.value))
+	if record > s.clock()+farAhead {
+		record, ok = 0, false
+	}
 	if old.found && !ok {
 		s.log.Warn("record of a generation is replaced", zap.String("namespace", n.root), zap.Int("bytes", len(old.value)))
 	}
@@ -132,6 +135,10 @@ func (s *Store) attempt(ctx context.Context, n *Namespace, flush bool) (to uint6
 	n.agreed(to, owings)
 	return to, true, nil
 }
+
+// farAhead is how far a record may be ahead of the clock, in milliseconds: a year. One
+// that is further is none of ours: taken for one it would leave no room for others.
+const farAhead = 366 * 24 * 60 * 60 * 1000
 
 // parseGeneration reads decimal digits without a leading zero.
 func parseGeneration(text string) (generation uint64, ok bool) {
