@@ -45,6 +45,7 @@ func (c *compiler) rule(path string, w *Rule) *rule {
 		c.out.Errorf(codeNoCommands, list, `name commands, such as ["@read"]`, "a rule without commands does nothing")
 	}
 	cmds := c.commands(list, names, r)
+	r.keyed = cmds.access != 0
 	c.patterns(r, w)
 	c.checkKeys(r, cmds)
 	return r

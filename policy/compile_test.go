@@ -310,7 +310,7 @@ func TestCompileWarns(t *testing.T) {
 		two("{deny: [get], read: ['a:*']}", "{allow: [get], read: ['a:b:*']}"),
 		weak("rules: [{allow: ['@stats'] }, {deny: [stats:conns]}]"),
 		weak("rules: [{deny: ['@read'], read: ['*']}]"),
-		web("rules: [{allow: ['@all'], keys: ['*']}]"),
+		web("rules: [{allow: ['@rw', '@stats'], keys: ['*']}]"),
 		web("rules: [{allow: [get], keys: ['a:*', b.*, c/*, d-*, e_*, 'f|*']}]"),
 	} {
 		if _, list := Compile(parseDoc(t, head+ok)); len(list) > 0 {

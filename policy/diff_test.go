@@ -85,8 +85,6 @@ x "a" from 2027-01-01T00:00:00Z on[get]: deny -> allow`},
 		`identities: {x: {match: [{sasl: x}], rules: [{allow: [get], keys: ["*"]}]}, y: {match: [{sasl: y}], rules: [], namespace: "t/y/"}}`,
 		`y namespace:  -> t/y/
 y flush: upstream -> scoped, if a rule allows it
-x "slabgate/" [get]: allow -> deny
-x "slabgate/x" [get]: allow -> deny
 x "t/y/" [get]: allow -> deny
 x "t/y/x" [get]: allow -> deny`},
 	{"a rule's mode", who(`rules: [{id: a, deny: [flush_all]}, {allow: [flush_all]}]`), who(`rules: [{id: a, deny: [flush_all], mode: audit}, {allow: [flush_all]}]`),

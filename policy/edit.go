@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,8 +14,8 @@ import (
 func (id *Identity) edits(ds []demand, req *protocol.Request, at *At) []edit {
 	p := editor{id: id, words: newLexicon(), seen: make(map[string]bool), at: at}
 	for _, key := range req.Keys {
-		if id.walled(key) {
-			p.open(key)
+		if id.walled(key) && !p.open(key) {
+			return nil
 		}
 	}
 	if id.flushDenied && ds[0].need == protocol.CatFlush {
@@ -27,6 +28,9 @@ func (id *Identity) edits(ds []demand, req *protocol.Request, at *At) []edit {
 	}
 	for i := range ds {
 		p.grant(&ds[i], req.Keys)
+	}
+	if p.unspeakable {
+		return nil
 	}
 	return p.edits
 }
@@ -57,13 +61,17 @@ func (p *editor) grant(d *demand, keys [][]byte) {
 	}
 }
 
-// open lets the identity see the namespace that key is in.
-func (p *editor) open(key []byte) {
-	for _, w := range p.id.walls {
-		if strings.HasPrefix(string(key), w) && w != reservedRoot {
-			p.add(edit{at: p.id.path, list: "namespaces", value: w})
+// open lets the identity see the namespace that key is in, and nothing beside it if
+// that is known. It reports whether that can be.
+func (p *editor) open(key []byte) bool {
+	in := func(root string) bool { return strings.HasPrefix(string(key), root) }
+	for _, roots := range [...][]string{p.id.fixedRoots, p.id.walls} {
+		if i := slices.IndexFunc(roots, in); i >= 0 && roots[i] != reservedRoot {
+			p.add(edit{at: p.id.path, list: "namespaces", value: roots[i]})
+			return true
 		}
 	}
+	return false
 }
 
 // editor collects edits of one identity's rules, each once.
@@ -73,6 +81,8 @@ type editor struct {
 	edits []edit
 	seen  map[string]bool
 	at    *At
+
+	unspeakable bool // no pattern that a document can spell names a key without far more
 }
 
 func (p *editor) add(e edit) {
@@ -122,7 +132,14 @@ func (p *editor) cover(d *demand, key []byte) {
 	if d.access == protocol.Reads {
 		list = "read"
 	}
-	p.add(edit{at: nearest.ref.Path, list: list, value: Shape(key)})
+	p.add(edit{at: nearest.ref.Path, list: list, value: p.pattern(key)})
+}
+
+// pattern is the pattern to suggest for a key.
+func (p *editor) pattern(key []byte) string {
+	shape := Shape(key)
+	p.unspeakable = p.unspeakable || shape == "*"
+	return shape
 }
 
 // name adds what d demands to a rule that covers key already, or makes a rule.
@@ -139,7 +156,7 @@ func (p *editor) name(d *demand, key []byte) {
 		}
 	}
 	n := &Rule{Allow: []string{name}}
-	switch pattern := []string{Shape(key)}; access {
+	switch pattern := []string{p.pattern(key)}; access {
 	case protocol.Reads:
 		n.Read = pattern
 	case protocol.Writes:
@@ -161,7 +178,7 @@ func (p *editor) canHost(r *rule, access protocol.Access) bool {
 
 // Shape is the pattern of keys that a key stands for: its prefix up to the last
 // delimiter, or the key itself. Of a key that is not text, which a document
-// can't spell, it is the part that is.
+// can't spell, it is the part that is; or "*" if nothing is.
 func Shape(key []byte) string {
 	if len(key) == 0 {
 		return ""

@@ -58,7 +58,7 @@ func TestExplainFix(t *testing.T) {
 		{"bare", "gat 60 a:b", `add {allow: ["@touch"], keys: ["prefix:a:"]} to rules: of identities.bare`},
 		{"bare", "stats", `add {allow: ["@stats"]} to rules: of identities.bare`},
 		{"bare", "stats reset", `add {allow: ["stats:reset"]} to rules: of identities.bare`},
-		{"bare", "get \xff\xfe", `add {allow: ["@read"], read: ["*"]} to rules: of identities.bare`},
+		{"bare", "get \xff\xfe", ``},
 		{"bare", "get ab\xffc", `add {allow: ["@read"], read: ["prefix:ab"]} to rules: of identities.bare`},
 		{"quiet", "get q:1", ""},
 		{"quiet", "get z:1", `add "prefix:z:" to read: of identities.quiet.rules[0]`},

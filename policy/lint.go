@@ -92,7 +92,9 @@ type heldPrefix struct {
 func (c *compiler) lintOverlaps(p *Policy) {
 	var all []heldPrefix
 	for _, name := range p.Identities() {
-		all = append(all, p.identities[name].prefixes()...)
+		if id := p.identities[name]; id.template == nil { // else its keys are its own
+			all = append(all, id.prefixes()...)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b heldPrefix) int { return strings.Compare(a.text, b.text) })
 	told := make(map[string]bool)

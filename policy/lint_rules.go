@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -30,7 +31,7 @@ func (c *compiler) lintStar(p *Policy, id *Identity, r *rule) bool {
 		return false
 	}
 	for _, pattern := range r.patterns {
-		if pattern.kind == patternAll {
+		if pattern.kind == patternAll || pattern.kind == patternGlob && strings.Trim(pattern.text, "*?") == "" {
 			c.out.Warnf(codeStar, pattern.path, "name the keys of "+clip(id.Name)+", or give it a namespace",
 				"%q may reach every key, those of other identities too", clip(id.Name))
 			return true
@@ -57,14 +58,15 @@ func (p *Policy) hasKeysBeside(id *Identity) bool {
 const forServer = protocol.CatFlush | protocol.CatKeyspace | protocol.CatSettings | protocol.CatDanger
 
 // lintAdmin warns of commands that concern the whole server and are allowed for
-// good. Whoever may see all namespaces is an operator, and meant.
+// good. Whoever may see all namespaces is an operator, and meant; of clients that
+// proved nothing worse is said.
 func (c *compiler) lintAdmin(id *Identity, r *rule) bool {
-	if id.allRoots || r.when != nil && r.when.until != nil {
+	if id.allRoots || c.weakly(id) != "" || r.when != nil && r.when.until != nil {
 		return false
 	}
 	for i, name := range r.written.Allow {
 		w := c.words[name]
-		own := w.categories&forServer != 0 && name != groupAll && w.categories&^forServer == 0
+		own := w.categories&forServer != 0 && (name == groupAll || w.categories&^forServer == 0)
 		if !own || w.categories == protocol.CatFlush && id.ScopedFlush {
 			continue
 		}
@@ -119,6 +121,8 @@ func (id *Identity) shadow(i int) string {
 		return "deny rules refuse all of it"
 	case r.takenBy(firm(id.allow[:i])):
 		return "rules before it allow all of it"
+	case r.takenBy(slices.DeleteFunc(firm(id.allow[i+1:]), func(other *rule) bool { return other.takenBy([]*rule{r}) })):
+		return "rules after it allow all of it"
 	}
 	return ""
 }

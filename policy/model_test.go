@@ -122,8 +122,8 @@ func modelVerdict(doc *Document, name string, req *protocol.Request, at *At) Ver
 	}
 	for _, k := range req.Keys {
 		open := func(root string) bool { return root == "all" || strings.HasPrefix(string(k), root) }
-		hidden := strings.HasPrefix(string(k), "a:") || strings.HasPrefix(string(k), "slabgate/")
-		if hidden && doc.Identities["tenant"].Namespace != nil && id.Namespace == nil && !slices.ContainsFunc(id.Namespaces, open) {
+		hidden := strings.HasPrefix(string(k), "a:") && doc.Identities["tenant"].Namespace != nil && !slices.ContainsFunc(id.Namespaces, open)
+		if id.Namespace == nil && (hidden || strings.HasPrefix(string(k), "slabgate/")) {
 			return Deny
 		}
 	}

@@ -240,10 +240,22 @@ func (c *compiler) checkAttributes(id *Identity) {
 	}
 }
 
+// segmentsOf is how many segments the path of a URI has at least that fits a pattern.
+func segmentsOf(uri string) int {
+	_, path, ok := strings.Cut(strings.TrimPrefix(uri, "spiffe://"), "/")
+	switch {
+	case !ok:
+		return 0
+	case strings.HasSuffix(path, "**"): // there may be more
+		return 10
+	}
+	return strings.Count(path, "/") + 1
+}
+
 // gives reports whether every client that e matches has the attribute.
 func (e *entry) gives(a *attribute) bool {
 	if a.word == attrURI {
-		return e.cert != nil && e.cert.uri != ""
+		return e.cert != nil && a.segment < segmentsOf(e.cert.uri)
 	}
 	return e.account != nil
 }

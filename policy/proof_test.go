@@ -203,7 +203,7 @@ func TestCompileCountsProofs(t *testing.T) {
 		"{tls: {pin: 'sha256:" + strings.Repeat("Ab", 32) + "'}}",
 		"{tls: {pin: 'sha256:" + strings.Repeat("A", 43) + "='}}",
 	} {
-		doc := head + "identities: {web: {match: [" + m + "], rules: [{allow: ['@all'], keys: ['*']}]}}"
+		doc := head + "identities: {web: {match: [" + m + "], rules: [{allow: ['@rw'], keys: ['*']}]}}"
 		if p, list := Compile(parseDoc(t, doc)); len(list) > 0 || p == nil {
 			t.Errorf("%s\ngot %s, want nothing", doc, brief(list))
 		}

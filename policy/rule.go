@@ -31,6 +31,7 @@ type rule struct {
 	groups   protocol.Category // every category named by a group
 	grants   []string          // every command named
 	extra    protocol.Category // every category a named command stands for
+	keyed    bool              // a command that it names has keys
 	anywhere bool              // a deny rule without patterns: it covers every key and none
 	when     *when             // nil if it always counts
 	mode     Mode              // its own
@@ -139,9 +140,11 @@ func (id *Identity) sortRules() {
 	}
 }
 
-// grantsAll reports whether a rule of id allows every command on every key.
+// grantsAll reports whether a rule of id allows every command on every key, and none
+// denies any on keys: it might be one that is not known.
 func (id *Identity) grantsAll() bool {
-	return id.template == nil && slices.ContainsFunc(id.allow, func(r *rule) bool {
+	onKeys := func(r *rule) bool { return r.keyed }
+	return id.template == nil && !slices.ContainsFunc(id.deny, onKeys) && slices.ContainsFunc(id.allow, func(r *rule) bool {
 		return slices.Contains(r.written.Allow, groupAll) && r.read.all && r.write.all
 	})
 }
