@@ -36,13 +36,13 @@ type Step struct {
 // of the request, so it is for the operator alone.
 type Explanation struct {
 	Identity string
-	Decision Decision // what Decide answers
+	Decision Decision // what Decide answers, or that a limit is exceeded
 	Steps    []Step   // every rule of the identity, in the order written; none if the request can't be decided on
 	Fix      string   // the smallest edit of the policy that would allow the request; "" if the rules allow it, or none would
 }
 
-// Explain decides on req as [Identity.Decide] does and says what every rule
-// had to do with it.
+// Explain decides on req as [Identity.Decide] does and says what every rule had to
+// do with it. What rules grant is denied if it exceeds a limit by itself.
 func (id *Identity) Explain(req *protocol.Request, at *At) Explanation {
 	e := Explanation{Identity: id.Name, Decision: id.Decide(req, at)}
 	ds := new(demands).of(req, at.Now)
@@ -57,6 +57,12 @@ func (id *Identity) Explain(req *protocol.Request, at *At) Explanation {
 	}
 	if !e.Decision.Granted() {
 		e.Fix = joinEdits(id.edits(ds, req, at))
+		return e
+	}
+	copied := *req // whose expiry may be shortened
+	if limit := LimitKey(id.Limits.Exceeded(&copied, at.Now)); limit != "" {
+		e.Decision = Decision{Reason: ReasonLimit, Rule: RuleRef{ID: limit}, Key: -1}
+		e.Fix = id.Raise(limit)
 	}
 	return e
 }

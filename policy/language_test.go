@@ -238,6 +238,58 @@ func TestForwards(t *testing.T) {
 	}
 }
 
+// TestTestsKnowNamespacesAndLimits checks what a test can ask for besides rules.
+func TestTestsKnowNamespacesAndLimits(t *testing.T) {
+	long := strings.Repeat("k", 236-len("t/web/"))
+	for _, tt := range []struct{ body, test string }{
+		{`namespace: "t/{identity}/"`, `cmd: "get ` + long + `", expect: allow`},
+		{`namespace: "t/{identity}/"`, `cmd: "get ` + long + `k", expect: deny`},
+		{`limits: {multiget_max: 2}`, `cmd: "get a b", expect: allow`},
+		{`limits: {multiget_max: 2}`, `cmd: "get a b c", expect: deny`},
+		{`limits: {value_max: 1KiB}`, `cmd: "set a 0 0 1024", expect: allow`},
+		{`limits: {value_max: 1KiB}`, `cmd: "set a 0 0 1025", expect: deny`},
+		{`limits: {ttl_max: 60s}`, `cmd: "set a 0 61 1", expect: allow`},
+		{`limits: {ttl_max: 60s, ttl_over: deny}`, `cmd: "set a 0 61 1", expect: deny`},
+	} {
+		doc := parseDoc(t, head+web(`rules: [{allow: ["@rw"], keys: ["*"]}], `+tt.body)+"\ntests: [{as: web, "+tt.test+"}]")
+		p, list := Compile(doc)
+		if list.Failed() {
+			t.Fatal(brief(list))
+		}
+		if list := p.RunTests(doc, now, parseCmd); len(list) > 0 {
+			t.Errorf("%s, %s: %s", tt.body, tt.test, brief(list))
+		}
+	}
+	doc := parseDoc(t, head+`
+identities:
+  fam: {match: [{tls: {uri: "spiffe://corp/ns/*/sa/*"}}], namespace: "u/{tls.uri[1]}/", flush: scoped, rules: [{allow: ["@rw"], keys: ["*"]}]}
+tests:
+  - {as: "fam:spiffe://corp/ns/shop/sa/cart", cmd: "get a", expect: allow, upstream_key: "u/shop/0/a"}
+  - {as: "fam:spiffe://corp/ns/shop/sa/cart", cmd: "flush_all", expect: allow, effect: "generation u/shop 0 -> 1"}
+  - {as: "fam:spiffe://corp/shop", cmd: "get a", expect: deny}
+`)
+	p, list := Compile(doc)
+	if list.Failed() {
+		t.Fatal(brief(list))
+	}
+	if list := p.RunTests(doc, now, parseCmd); len(list) > 0 {
+		t.Error(brief(list))
+	}
+}
+
+// TestExplainTellsOfLimits checks what is said of a request that only a limit denies.
+func TestExplainTellsOfLimits(t *testing.T) {
+	id := mustFind(t, mustCompile(t, head+web(`rules: [{allow: [get], keys: ["*"]}], limits: {multiget_max: 1}`)), "web")
+	e := id.Explain(mustParse(t, "get a b"), at)
+	if e.Decision.Verdict != Deny || e.Decision.Reason != ReasonLimit || e.Decision.Rule.String() != "limits.multiget_max" ||
+		!strings.HasPrefix(e.Fix, "raise limits.multiget_max of identities.web") {
+		t.Errorf("got %+v, fix %q", e.Decision, e.Fix)
+	}
+	if e := id.Explain(mustParse(t, "get a"), at); !e.Decision.Granted() || e.Fix != "" {
+		t.Errorf("got %+v, fix %q", e.Decision, e.Fix)
+	}
+}
+
 // TestLimits checks how limits of roles and of an identity come together.
 func TestLimits(t *testing.T) {
 	p := mustCompile(t, head+`

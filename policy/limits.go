@@ -1,6 +1,10 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/slabgate/slabgate/protocol"
+)
 
 // Limits is how much clients of an identity may ask for. 0 is no limit.
 type Limits struct {
@@ -107,4 +111,40 @@ func (l Limits) String() string {
 		s += fmt.Sprintf(" ttl_max=%d", l.TTLMax)
 	}
 	return s
+}
+
+// LimitKey is where a document sets the limit that a request exceeds with this
+// status; "" for any other. It stands in place of a rule wherever a denial is told of.
+func LimitKey(s protocol.Status) string { return limitKeys[s] }
+
+var limitKeys = map[protocol.Status]string{
+	protocol.StatusLimitRate:     "limits.rps",
+	protocol.StatusLimitBytes:    "limits.bytes",
+	protocol.StatusLimitInFlight: "limits.inflight",
+	protocol.StatusLimitValue:    "limits.value_max",
+	protocol.StatusLimitTTL:      "limits.ttl_max",
+	protocol.StatusLimitKeys:     "limits.multiget_max",
+	protocol.StatusLimitConns:    "limits.conns",
+}
+
+// Exceeded returns which limit req exceeds by what it asks for, whatever else is
+// going on; [protocol.StatusNone] if none. An expiry that is too long, and is not to
+// be refused, is shortened in req. now is in Unix seconds.
+func (l *Limits) Exceeded(req *protocol.Request, now int64) protocol.Status {
+	switch {
+	case req.Verb.Category == protocol.CatConn:
+		return protocol.StatusNone
+	case l.ValueMax != 0 && req.Size() > l.ValueMax:
+		return protocol.StatusLimitValue
+	case l.MultigetMax != 0 && len(req.Keys) > l.MultigetMax:
+		return protocol.StatusLimitKeys
+	case l.TTLMax != 0 && req.LimitTTL(l.TTLMax, now) && l.DenyTTL:
+		return protocol.StatusLimitTTL
+	}
+	return protocol.StatusNone
+}
+
+// Raise is the edit by which an identity may exceed a limit no more.
+func (id *Identity) Raise(limit string) string {
+	return fmt.Sprintf("raise %s of %s, or of the role that it has it from", limit, id.path)
 }

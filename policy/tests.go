@@ -58,7 +58,10 @@ func (p *Policy) runTest(t *Test, now int64, parse func(string) (*protocol.Reque
 		return answer{outcome: expectDeny, why: fmt.Sprintf("it is refused before the policy is asked: %v", err)}
 	}
 	if !id.includes(&facts) {
-		return answer{outcome: expectDeny, why: "no match of the identity includes that service account"}
+		return answer{outcome: expectDeny, why: "no match of the identity includes that service account or certificate"}
+	}
+	if room, ok := id.keyRoom(&facts); ok && longestKey(req) > room {
+		return answer{outcome: expectDeny, why: fmt.Sprintf("its namespace leaves %d bytes for a key", room)}
 	}
 	e := id.Explain(req, t.at(now))
 	out := answer{outcome: expectDeny, why: e.Decision.Reason.Text()}
@@ -74,6 +77,33 @@ func (p *Policy) runTest(t *Test, now int64, parse func(string) (*protocol.Reque
 	out.outcome = expectAllow
 	out.key, out.effect = id.upstream(req, &facts)
 	return out
+}
+
+// generationDigits is how many digits a generation has until the year 2286.
+const generationDigits = 13
+
+// keyRoom is the longest key that is served in the namespace of a client, in bytes,
+// and false if there is no such bound but memcached's.
+func (id *Identity) keyRoom(f *auth.Facts) (int, bool) {
+	root, err := id.Root(f)
+	if err != nil || root == "" || id.HashOverlong {
+		return 0, false
+	}
+	return protocol.MaxKey - len(root) - generationDigits - 1, true
+}
+
+func longestKey(req *protocol.Request) (n int) {
+	for _, key := range req.Keys {
+		n = max(n, len(key))
+	}
+	return n
+}
+
+// Fits reports whether the keys of req are short enough for the namespace of id, if
+// that does not depend on the client, and the bytes that one may have.
+func (id *Identity) Fits(req *protocol.Request) (room int, ok bool) {
+	room, bound := id.keyRoom(&auth.Facts{})
+	return room, !bound || longestKey(req) <= room
 }
 
 // at is when and how a test asks.
@@ -115,12 +145,16 @@ func pastOf(outcome string) string {
 }
 
 // asked is the identity that a test asks as, and what its client is taken to have
-// proven: NAME, or of an identity of service accounts NAME:NAMESPACE/NAME.
+// proven: NAME, or NAME:NAMESPACE/NAME for one of its service accounts, or
+// NAME:spiffe://... for one of its certificates.
 func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
 	name, account, given := strings.Cut(as, ":")
 	id, ok := p.Find(name)
 	var f auth.Facts
-	if given {
+	switch {
+	case given && strings.HasPrefix(account, "spiffe://"):
+		f.Cert = &auth.Cert{URI: account}
+	case given:
 		space, of, slash := strings.Cut(account, "/")
 		f.Account = &auth.ServiceAccount{Namespace: space, Name: of}
 		ok = ok && slash
@@ -128,8 +162,8 @@ func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
 	return id, f, ok
 }
 
-// As is the identity that a test would ask as: NAME, or of an identity of service
-// accounts NAME:NAMESPACE/NAME.
+// As is the identity that a test would ask as: NAME, or NAME:NAMESPACE/NAME for one
+// of its service accounts, or NAME:spiffe://... for one of its certificates.
 func (p *Policy) As(as string) (*Identity, error) {
 	id, facts, ok := p.asked(as)
 	switch {
@@ -137,15 +171,18 @@ func (p *Policy) As(as string) (*Identity, error) {
 		name, _, _ := strings.Cut(as, ":")
 		return nil, fmt.Errorf("no identity is called %q", name)
 	case !ok || !id.includes(&facts):
-		return nil, fmt.Errorf("%q is no service account of identity %q; write %s:NAMESPACE/NAME", as, id.Name, id.Name)
+		return nil, fmt.Errorf("%q is no service account or certificate of identity %q; write %s:NAMESPACE/NAME or %s:spiffe://...", as, id.Name, id.Name, id.Name)
 	}
 	return id, nil
 }
 
-// includes reports whether an account that a test asks as is one of the
-// identity's. A test that names none asks for whoever is.
+// includes reports whether an account or a certificate that a test asks as is one of
+// the identity's. A test that names none asks for whoever is.
 func (id *Identity) includes(f *auth.Facts) bool {
-	return f.Account == nil || slices.ContainsFunc(id.entries, func(e entry) bool {
+	return f.Account == nil && f.Cert == nil || slices.ContainsFunc(id.entries, func(e entry) bool {
+		if f.Cert != nil {
+			return e.cert != nil && e.cert.uri != "" && matchURI(e.cert.uri, f.Cert.URI)
+		}
 		return e.account != nil && e.account.namespace.fits(f.Account.Namespace) && e.account.name.fits(f.Account.Name)
 	})
 }

@@ -259,7 +259,7 @@ func (x *exchange) serve(req *protocol.Request) {
 		return
 	}
 	if x.turned != protocol.StatusNone {
-		d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: limitKeys[x.turned]}, Key: -1}
+		d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: policy.LimitKey(x.turned)}, Key: -1}
 		x.observer.observe(evLimited, req, d)
 		x.answer(req, x.turned)
 		x.end = EndLimit

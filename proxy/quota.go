@@ -217,36 +217,16 @@ func (x *exchange) affords(req *protocol.Request) bool {
 	if why == protocol.StatusNone {
 		return true
 	}
-	d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: limitKeys[why]}, Key: -1}
+	d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: policy.LimitKey(why)}, Key: -1}
 	x.observer.observe(evLimited, req, d)
 	x.answer(req, why)
 	return false
 }
 
-// limitKeys are where a policy sets the limits that requests exceed. They stand
-// in place of a rule wherever a denial is told of.
-var limitKeys = map[protocol.Status]string{
-	protocol.StatusLimitRate:     "limits.rps",
-	protocol.StatusLimitBytes:    "limits.bytes",
-	protocol.StatusLimitInFlight: "limits.inflight",
-	protocol.StatusLimitValue:    "limits.value_max",
-	protocol.StatusLimitTTL:      "limits.ttl_max",
-	protocol.StatusLimitKeys:     "limits.multiget_max",
-	protocol.StatusLimitConns:    "limits.conns",
-}
-
 // exceeds returns which limit req exceeds, if it exceeds one.
 func (x *exchange) exceeds(req *protocol.Request) protocol.Status {
-	l := &x.identity.Limits
-	switch {
-	case req.Verb.Category == protocol.CatConn:
-		return protocol.StatusNone
-	case x.valueTooLong(req):
-		return protocol.StatusLimitValue
-	case l.MultigetMax != 0 && len(req.Keys) > l.MultigetMax:
-		return protocol.StatusLimitKeys
-	case l.TTLMax != 0 && req.LimitTTL(l.TTLMax, x.asked.Now) && l.DenyTTL:
-		return protocol.StatusLimitTTL
+	if why := x.identity.Limits.Exceeded(req, x.asked.Now); why != protocol.StatusNone || req.Verb.Category == protocol.CatConn {
+		return why
 	}
 	return x.meter.take()
 }

@@ -39,7 +39,11 @@ func (b backend) Explain(e denials.Entry) (any, error) {
 		}
 	}
 	at := policy.At{Now: time.Now().Unix(), TLS: e.Sample.TLS, From: e.Sample.Addr}
-	return explained{e, explainLine(id, e.Sample.Line, &at)}, nil
+	x := explainLine(id, e.Sample.Line, &at)
+	if e.Reason == policy.ReasonLimit.String() {
+		x.Verdict, x.Reason, x.Rule, x.Fix = policy.Deny.String(), policy.ReasonLimit.Text(), e.Rule, id.Raise(e.Rule)
+	}
+	return explained{e, x}, nil
 }
 
 // Flush makes everything in a namespace unreachable. It is named by its root, with

@@ -174,6 +174,10 @@ func explainLine(id *policy.Identity, line string, at *policy.At) explanation {
 		e.Verdict, e.Reason = policy.Deny.String(), "it is refused before the policy is asked: "+err.Error()
 		return e
 	}
+	if room, ok := id.Fits(req); !ok {
+		e.Verdict, e.Reason = policy.Deny.String(), fmt.Sprintf("it is refused before the policy is asked: its namespace leaves %d bytes for a key", room)
+		return e
+	}
 	x := id.Explain(req, at)
 	e.Verdict, e.Reason = x.Decision.Verdict.String(), x.Decision.Reason.Text()
 	e.Rule, e.Fix = x.Decision.Rule.String(), x.Fix

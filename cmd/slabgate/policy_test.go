@@ -224,5 +224,5 @@ func TestExplainAsAServiceAccount(t *testing.T) {
 	s := newSite(t)
 	s.edit(t, "policy.yaml", "tests:\n", "  k8s:\n    match: [{service_account: {namespace: \"shop-*\", name: cart}}]\n    rules: [{allow: [\"@read\"], keys: [\"prefix:k:\"]}]\ntests:\n")
 	s.call(t, "explain", "--as", "k8s:shop-eu/cart", "--cmd", "get k:1").want(t, exitOK, `allow  get k:1 as "k8s"`)
-	s.call(t, "explain", "--as", "k8s:billing/cart", "--cmd", "get k:1").want(t, exitUsage, `"k8s:billing/cart" is no service account of identity "k8s"`)
+	s.call(t, "explain", "--as", "k8s:billing/cart", "--cmd", "get k:1").want(t, exitUsage, `"k8s:billing/cart" is no service account or certificate of identity "k8s"`)
 }
