@@ -63,7 +63,15 @@ func (s *session) writeDown(kind audit.Kind, req *protocol.Request, d policy.Dec
 	}
 	e := audit.Decided(kind, req.Verb.Name, refusedKey(req, d), d)
 	e.ID = id
-	s.writeEvent(e)
+	s.writeDenial(e)
+}
+
+// writeDenial writes down a denial, or has a later one stand for it.
+func (s *session) writeDenial(e audit.Event) {
+	if others, ok := s.server.refusals.pass(s.server.now(), maxRefusals); ok {
+		e.Count += others
+		s.writeEvent(e)
+	}
 }
 
 // refusedKey is the key that a request was denied for, nil if it was for none. It
@@ -124,7 +132,7 @@ func (s *session) summarise() {
 		}
 		e := audit.Decided(d.kind, d.verb, nil, policy.Decision{Rule: d.rule, Reason: d.reason, Key: -1})
 		e.Count = n - 1
-		s.writeEvent(e)
+		s.writeDenial(e)
 	}
 }
 

@@ -17,6 +17,10 @@ type rateLimit struct {
 // maxGuesses is how many refused logins a second are written to the audit.
 const maxGuesses = 20
 
+// maxRefusals is how many denials a second are: enough for every client that meets a
+// new rule, and few enough that those who ask for denials hold up nobody else.
+const maxRefusals = 200
+
 // pass reports whether an event at now may be written, and for how many that
 // were not it stands as well.
 func (r *rateLimit) pass(now time.Time, most int) (standsFor int64, ok bool) {

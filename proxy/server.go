@@ -41,6 +41,7 @@ type Server struct {
 	shares     *shares
 	accounts   *accounts
 	guesses    rateLimit     // audit events of refused logins
+	refusals   rateLimit     // audit events of denials
 	stop       chan struct{} // closed when no more clients are taken
 
 	mu        sync.Mutex

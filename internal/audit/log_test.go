@@ -91,7 +91,7 @@ func TestOnlyWantedEventsAreWrittenAndCounted(t *testing.T) {
 	for _, e := range list {
 		got = append(got, fmt.Sprint(e.Seq, " ", e.Kind))
 	}
-	if want := "1 deny, 2 reload_refuse, 3 allow, 4 reload"; strings.Join(got, ", ") != want {
+	if want := "1 deny, 2 reload_refuse, 3 allow, 4 flush, 5 reload"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %s", got, want)
 	}
 }

@@ -115,7 +115,7 @@ func fixOfEvent(word string) string {
 
 // wanted are the kinds that o has written.
 func (o *Options) wanted() map[Kind]bool {
-	kinds := map[Kind]bool{Allow: true} // sampled by whoever makes them
+	kinds := map[Kind]bool{Allow: true, Flush: true} // sampled by whoever makes them; always of interest
 	for _, word := range o.Events {
 		kinds[Kind(word)] = true
 	}

@@ -49,7 +49,7 @@ func TestWantedKinds(t *testing.T) {
 		o := Options{Events: []string{string(chosen)}}
 		wanted := o.wanted()
 		for _, kind := range all {
-			want := kind == chosen || kind == Allow || kind == ReloadRefuse && chosen == Reload
+			want := kind == chosen || kind == Allow || kind == Flush || kind == ReloadRefuse && chosen == Reload
 			if wanted[kind] != want {
 				t.Errorf("of %s, %s is written: %v, want %v", chosen, kind, wanted[kind], want)
 			}
