@@ -190,9 +190,9 @@ func TestAs(t *testing.T) {
 		"web": "", "k8s": "", "k8s:shop-eu/cart": "",
 		"ghost":           `no identity is called "ghost"`,
 		"ghost:a/b":       `no identity is called "ghost"`,
-		"k8s:billing/api": `"k8s:billing/api" is no service account or certificate of identity "k8s"; write k8s:NAMESPACE/NAME or k8s:spiffe://...`,
-		"k8s:shop-eu":     `"k8s:shop-eu" is no service account or certificate of identity "k8s"; write k8s:NAMESPACE/NAME or k8s:spiffe://...`,
-		"web:a/b":         `"web:a/b" is no service account or certificate of identity "web"; write web:NAMESPACE/NAME or web:spiffe://...`,
+		"k8s:billing/api": `"k8s:billing/api" is no service account or certificate of identity "k8s"; write k8s:NAMESPACE/NAME or k8s:spiffe://DOMAIN/PATH`,
+		"k8s:shop-eu":     `"k8s:shop-eu" is no service account or certificate of identity "k8s"; write k8s:NAMESPACE/NAME or k8s:spiffe://DOMAIN/PATH`,
+		"web:a/b":         `"web:a/b" is no service account or certificate of identity "web"; write web:NAMESPACE/NAME or web:spiffe://DOMAIN/PATH`,
 	} {
 		id, err := p.As(as)
 		got := ""

@@ -146,7 +146,7 @@ func pastOf(outcome string) string {
 
 // asked is the identity that a test asks as, and what its client is taken to have
 // proven: NAME, or NAME:NAMESPACE/NAME for one of its service accounts, or
-// NAME:spiffe://... for one of its certificates.
+// NAME:spiffe://DOMAIN/PATH for one of its certificates.
 func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
 	name, account, given := strings.Cut(as, ":")
 	id, ok := p.Find(name)
@@ -163,7 +163,7 @@ func (p *Policy) asked(as string) (*Identity, auth.Facts, bool) {
 }
 
 // As is the identity that a test would ask as: NAME, or NAME:NAMESPACE/NAME for one
-// of its service accounts, or NAME:spiffe://... for one of its certificates.
+// of its service accounts, or NAME:spiffe://DOMAIN/PATH for one of its certificates.
 func (p *Policy) As(as string) (*Identity, error) {
 	id, facts, ok := p.asked(as)
 	switch {
@@ -171,7 +171,7 @@ func (p *Policy) As(as string) (*Identity, error) {
 		name, _, _ := strings.Cut(as, ":")
 		return nil, fmt.Errorf("no identity is called %q", name)
 	case !ok || !id.includes(&facts):
-		return nil, fmt.Errorf("%q is no service account or certificate of identity %q; write %s:NAMESPACE/NAME or %s:spiffe://...", as, id.Name, id.Name, id.Name)
+		return nil, fmt.Errorf("%q is no service account or certificate of identity %q; write %s:NAMESPACE/NAME or %s:spiffe://DOMAIN/PATH", as, id.Name, id.Name, id.Name)
 	}
 	return id, nil
 }
