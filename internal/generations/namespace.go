@@ -101,8 +101,9 @@ func (n *Namespace) target(record uint64, flush bool, clock uint64) (to, owings 
 	switch {
 	case flush:
 		e.generation, e.owed, n.unsaid = next(e.generation, clock), true, true
-	case e.generation == 0:
-		e.generation, n.unsaid = clock, true
+	case e.generation == 0: // of two that begin at one time the first counts
+		n.unsaid = true
+		return clock, n.owings
 	}
 	n.commit()
 	n.publish(record)
@@ -114,6 +115,7 @@ func (n *Namespace) target(record uint64, flush bool, clock uint64) (to, owings 
 func (n *Namespace) agreed(on, owings uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.entry.generation = max(n.entry.generation, on)
 	if n.owings == owings {
 		n.entry.owed = false
 	}

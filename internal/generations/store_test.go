@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slabgate/slabgate/internal/testkit"
+	"github.com/slabgate/slabgate/protocol"
 )
 
 const shop = "t/shop/"
@@ -184,4 +185,32 @@ func TestStartIsToldToOthers(t *testing.T) {
 	b.use(shop)
 	a.lookAt(1)
 	a.want("the other", shop, noon+5, c)
+}
+
+// late has something else happen before its first record is stored.
+type late struct {
+	*cache
+	once   sync.Once
+	before func()
+}
+
+func (l *late) Ask(ctx context.Context, cmd *protocol.Command) (protocol.Reply, []byte, error) {
+	if len(cmd.Value) > 0 {
+		l.once.Do(l.before)
+	}
+	return l.cache.Ask(ctx, cmd)
+}
+
+// TestTwoThatBeginAtOneTimeAgree: the second takes what the first has stored, though
+// its clock says more, and flushes nothing.
+func TestTwoThatBeginAtOneTimeAgree(t *testing.T) {
+	c := newCache()
+	first := start(t, c)
+	second := startBy(t, &late{cache: c, before: func() { first.use(shop) }}, &hands{ms: noon + 5})
+	if a, b := second.use(shop).Generation(), first.use(shop).Generation(); a != b || b != noon {
+		t.Errorf("the second is at %d, the first at %d, want both at %d", a, b, noon)
+	}
+	second.restart()
+	c.setDown(true)
+	second.want("in the file", shop, noon, nil)
 }
