@@ -155,7 +155,7 @@ var Codes = []Code{
 	{"SG1072", "an admin socket that cannot be bound",
 		"slabgate makes the socket in its folder, so that its user must be able to write there. A socket that another process answers on, or a file that is none, is left alone."},
 	{"SG1080", "the state folder",
-		"slabgate keeps the generations of namespaces in the file generations there. The folder must exist, be its own to write to, and belong to one slabgate that runs."},
+		"slabgate keeps the generations of namespaces in the file generations there. The folder must exist and be its own to write to. Of two slabgates that run with one folder the later waits until it may write there."},
 	{"SG1081", "the file of generations is not whole",
 		"Something else than slabgate changed it, or the disk lost part of it. Move it away: namespaces that memcached's own records do not know are then as if they had been flushed."},
 

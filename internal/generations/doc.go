@@ -42,6 +42,14 @@
 // record of every namespace in it right after, and each of the others once in 15
 // seconds.
 //
+// # One process after another
+//
+// The file is written by one process. One that is started before the other has
+// ended, to take its place, reads the file, and goes on with memcached's records
+// alone; once the other has ended it takes the file, puts into force what was
+// flushed meanwhile, and writes. A flush of its own that memcached could not be told
+// is lost if it ends before that.
+//
 // # Bounds
 //
 // A namespace is kept, and its record read, from the first time a client uses it

@@ -26,15 +26,18 @@ const (
 // ledger is what is known of every namespace, and the file that has it: a line for
 // each change, appended in one write, so that the end of the process tears none.
 // When most lines are out of date the file is written anew, beside the old one. A
-// ledger without a path has no file.
+// ledger without a path has no file; one whose folder another process has locked
+// only reads the file until that process has ended.
 type ledger struct {
 	path   string
 	log    *zap.Logger
-	folder *os.File // locked: its file is written by one process only
+	folder *os.File // locked, unless waiting: its file is written by one process only
 
 	mu      sync.Mutex
 	entries map[string]entry
-	used    map[string]bool // asked for or changed since the start
+	used    map[string]bool  // asked for or changed since the start
+	waiting bool             // another process has the file
+	first   map[string]entry // what the file had when the wait began
 	file    *os.File
 	size    int64 // bytes
 	lines   int   // without the first
@@ -58,8 +61,11 @@ func (l *ledger) open() (err error) {
 	if l.folder, err = os.Open(filepath.Dir(l.path)); err != nil {
 		return fmt.Errorf("generations: %w", err)
 	}
-	if err := syscall.Flock(int(l.folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return fmt.Errorf("generations: folder %s is in use by another slabgate: %w", filepath.Dir(l.path), err)
+	switch locked, err := l.lock(); {
+	case err != nil:
+		return err
+	case !locked:
+		return l.wait()
 	}
 	l.file, err = os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -95,7 +101,7 @@ func (l *ledger) read() error {
 		err.(*FileError).Path = l.path
 		return err
 	}
-	if len(whole) < len(text) {
+	if len(whole) < len(text) && !l.waiting {
 		l.log.Warn("generations file ends in part of a line, which is left out", zap.String("path", l.path))
 		return l.rewrite()
 	}
@@ -136,7 +142,7 @@ func (l *ledger) put(root string, e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries[root], l.used[root] = e, true
-	if l.path == "" || l.fault != nil || !protocol.ValidKey([]byte(root)) {
+	if l.path == "" || l.waiting || l.fault != nil || !protocol.ValidKey([]byte(root)) {
 		return
 	}
 	err := l.append(e.appendLine(nil, root))
@@ -253,6 +259,6 @@ func (l *ledger) close() (err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}
-	l.path, l.file, l.folder, l.fault = "", nil, nil, nil // what is put from now on is lost
+	l.path, l.file, l.folder, l.fault, l.waiting = "", nil, nil, nil, false // what is put from now on is lost
 	return err
 }

@@ -27,6 +27,7 @@ func (s *Store) Run(ctx context.Context) {
 
 // look does what is to be done now. While memcached is down that is little.
 func (s *Store) look(ctx context.Context) {
+	s.takeOver()
 	todo, followed := s.work()
 	if len(todo)+len(followed) == 0 {
 		return

@@ -38,7 +38,9 @@ type Store struct {
 
 // Open returns a store that knows what its file says. A file that is not there is
 // made; in one that says something else nothing is overlooked: a [*FileError] says
-// where it begins. The folder must be there, and is locked until Close.
+// where it begins. The folder must be there, and is locked until Close. One that
+// another process has locked is waited for by [Store.Run]: until then the file is
+// read, and what is new is remembered by memcached alone.
 func Open(cfg Config, up Upstream, log *zap.Logger) (*Store, error) {
 	if cfg.Interval <= 0 {
 		cfg.Interval = 400 * time.Millisecond
