@@ -6,7 +6,8 @@ import "time"
 // [Snapshot], which a reload replaces.
 type ListenerConfig struct {
 	Name           string
-	Address        string // "127.0.0.1:11212", ":11212", "[::1]:11212" or "unix:/path?mode=0660&group=www-data"
+	Address        string // "127.0.0.1:11212", ":11212", "[::1]:11212", "unix:/path?mode=0660&group=www-data" or "systemd:name"
+	ReusePort      bool   // other processes may bind the address as well; TCP only
 	Transport      string // tls or plaintext
 	MaxConnections int
 	ASCIILogin     bool     // the first set of a connection may be a login: its value is "user password"

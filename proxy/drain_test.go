@@ -208,3 +208,65 @@ func TestServerThatWasStoppedDoesNotServe(t *testing.T) {
 		t.Errorf("got %v, want %v", err, errStopped)
 	}
 }
+
+// idle counts the clients that wait for a request.
+func (r *rig) idle() (n int) {
+	for _, s := range r.server.all() {
+		waits := make(chan bool, 1)
+		s.loop.Post(func() { waits <- s.idle })
+		if <-waits {
+			n++
+		}
+	}
+	return n
+}
+
+// A client that is idle when the drain begins may ask once more until its turn to go
+// has come.
+func TestDrainAnswersUntilTheClientsTurn(t *testing.T) {
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	r := startRig(t, fake.Addr(), rigOptions{})
+	r.server.Spread = time.Minute
+	old, fresh := r.client(t), r.client(t)
+	old.asks("mn\r\n", "MN\r\n")
+	fresh.asks("mn\r\n", "MN\r\n")
+	testkit.Eventually(t, "both to be idle", func() bool { return r.idle() == 2 })
+	done := r.draining(t, 20*time.Second)
+	fresh.asks("set a 0 0 1\r\n1\r\n", "STORED\r\n")
+	fresh.wantsEnd()
+	old.wantsEnd()
+	if err := <-done; err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A drain of idle clients leaves those that are in the middle of something, and the
+// door, open.
+func TestDrainIdleGoesOnServingTheOthers(t *testing.T) {
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	r := startRig(t, fake.Addr(), rigOptions{})
+	idle, busy := r.client(t), r.client(t)
+	idle.asks("mn\r\n", "MN\r\n")
+	busy.asks("mn\r\n", "MN\r\n")
+	busy.send("set a 0 0 5\r\nhel")
+	testkit.Eventually(t, "half a request to arrive", func() bool { return r.idle() == 1 })
+	r.server.DrainIdle(context.Background())
+	idle.wantsEnd()
+	r.ends(t, EndDrain)
+	busy.asks("lo\r\n", "STORED\r\n")
+	busy.asks("get a\r\n", "VALUE a 0 5\r\nhello\r\nEND\r\n")
+	r.client(t).asks("get a\r\n", "VALUE a 0 5\r\nhello\r\nEND\r\n")
+}
+
+func TestDrainIdleEndsWithItsContext(t *testing.T) {
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	r := startRig(t, fake.Addr(), rigOptions{})
+	r.server.Spread = time.Minute
+	c := r.client(t)
+	c.asks("mn\r\n", "MN\r\n")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r.server.DrainIdle(ctx)
+	c.asks("mn\r\n", "MN\r\n")
+	r.server.Spread = 0
+}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -41,25 +42,31 @@ func Listen(cfg ListenerConfig) (*Listener, error) {
 	if strings.HasPrefix(cfg.Address, "unix:") {
 		bind = listenUnix
 	}
-	l, err := bind(cfg.Address)
+	l, err := bind(&cfg)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: listener %s: %w", cfg.Name, err)
 	}
-	return &Listener{ListenerConfig: cfg, Listener: l, slots: make(chan struct{}, max(1, cfg.MaxConnections))}, nil
+	return newListener(cfg, l), nil
 }
 
-func listenTCP(address string) (net.Listener, error) {
-	a, err := net.ResolveTCPAddr("tcp", address) // a literal: nothing is looked up
-	if err != nil {
-		return nil, err
+func newListener(cfg ListenerConfig, l net.Listener) *Listener {
+	return &Listener{ListenerConfig: cfg, Listener: l, slots: make(chan struct{}, max(1, cfg.MaxConnections))}
+}
+
+// listenTCP binds a literal address: nothing is looked up.
+func listenTCP(cfg *ListenerConfig) (net.Listener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // of which the kernel can give no other process its connections
+	if cfg.ReusePort {
+		lc.Control = reusePort
 	}
-	return net.ListenTCP("tcp", a)
+	return lc.Listen(context.Background(), "tcp", cfg.Address)
 }
 
 // listenUnix binds unix:/path?mode=0660&group=name. A socket that nobody listens
 // on is left from a crash and is replaced; one that answers is somebody's.
-func listenUnix(address string) (net.Listener, error) {
-	path, query, _ := strings.Cut(strings.TrimPrefix(address, "unix:"), "?")
+func listenUnix(cfg *ListenerConfig) (net.Listener, error) {
+	path, query, _ := strings.Cut(strings.TrimPrefix(cfg.Address, "unix:"), "?")
 	options, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func (s *session) firstByte() error {
 func (s *session) awaitLogin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining.Load() {
+	if s.leaving.Load() {
 		return ended(EndDrain, nil)
 	}
 	s.conn.SetReadDeadline(s.started.Add(s.server.Limits.LoginTimeout))

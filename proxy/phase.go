@@ -45,9 +45,13 @@ func (s *session) Served() {
 
 // look goes on after something has changed about the session or its client.
 func (s *session) look() {
-	if s.phase == phaseRead {
-		s.proceed()
+	if s.phase != phaseRead {
+		return
 	}
+	if s.leaving.Load() {
+		s.sock.Look() // what has come is still answered
+	}
+	s.proceed()
 }
 
 // resume gives the session to its loop, which goes on with its requests.
@@ -134,7 +138,7 @@ func (s *session) aside() {
 // read takes what the client has sent. If that is nothing, it waits.
 func (s *session) read() error {
 	inRequest := s.w > 0 || s.x.parser.Owes()
-	if s.draining.Load() && !inRequest {
+	if s.draining.Load() && !inRequest && !s.idle {
 		return ended(EndDrain, nil)
 	}
 	if s.in == nil {
@@ -143,7 +147,7 @@ func (s *session) read() error {
 	n, err := s.conn.Read(s.in[s.w:])
 	s.w += n
 	if n > 0 {
-		s.phase, s.silent = phaseFeed, false
+		s.phase, s.silent, s.idle, s.lull = phaseFeed, false, false, false
 		if err = s.sniff(); err != nil {
 			return err
 		}
@@ -154,6 +158,8 @@ func (s *session) read() error {
 	switch {
 	case n > 0 || err == errAside:
 		return err
+	case err == poll.ErrAgain && s.leaving.Load() && !inRequest:
+		return ended(EndDrain, nil)
 	case err == poll.ErrAgain:
 		s.rests(inRequest)
 		return err
@@ -165,6 +171,7 @@ func (s *session) read() error {
 // life.
 func (s *session) rests(inRequest bool) {
 	if !inRequest {
+		s.idle = true
 		s.x.release()
 		s.loop.takeInput(s.in)
 		s.in = nil

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -35,6 +34,7 @@ type Server struct {
 	Learned     *learn.Recorder    // of what clients in mode learn ask for; nil records nothing
 	Generations *generations.Store // of namespaces; needed if an identity has one
 	Clock       func() time.Time   // wall clock of certificates and expiries; nil is time.Now
+	Spread      time.Duration      // over which a drain sends away idle clients; 0 is all at once
 
 	snapshot   atomic.Pointer[Snapshot]
 	handshakes tokens
@@ -183,7 +183,7 @@ func (s *Server) acceptLoop(l *Listener) {
 
 // start gives a client a session and a loop, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, started: time.Now()}
+	n := &session{server: s, listener: l, started: time.Now(), idle: true}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	var ok bool
 	if n.turns, ok = l.admission.enter(n.facts.Addr, &s.Limits); !ok {
@@ -265,20 +265,6 @@ func (s *Server) finish(n *session, err error) {
 	n.listener.done()
 	s.Metrics.Sessions.Add(-1)
 	n.finish(err)
-}
-
-// Shutdown takes no more clients, lets each of those that are here finish what
-// it asked, and returns when all are gone. When ctx is done, the rest are cut
-// off and its error is returned.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopAccepting()
-	for _, n := range s.all() {
-		n.drain()
-	}
-	stop := context.AfterFunc(ctx, s.cutOff)
-	defer stop()
-	s.wg.Wait()
-	return ctx.Err()
 }
 
 func (s *Server) stopAccepting() {

@@ -60,7 +60,10 @@ type session struct {
 	counts  counts
 	denials denied
 
-	draining atomic.Bool // the session ends as soon as nothing is owed
+	idle     bool        // it waits for a request, and nothing of one has come
+	lull     bool        // it has been idle since a drain of idle clients began
+	draining atomic.Bool // the session ends once it has answered what is asked next
+	leaving  atomic.Bool // it ends as soon as nothing is owed
 	revoked  atomic.Bool
 
 	mu    sync.Mutex
@@ -211,22 +214,12 @@ func (s *session) broken(err error, late End) error {
 	switch {
 	case s.revoked.Load():
 		return ended(EndRevoked, err)
-	case s.draining.Load():
+	case s.leaving.Load():
 		return ended(EndDrain, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return ended(late, err)
 	}
 	return ended(EndClient, err)
-}
-
-// drain lets the session end at its next reply boundary. One that waits for a
-// request, or for a login, is woken.
-func (s *session) drain() {
-	s.mu.Lock()
-	s.draining.Store(true)
-	s.conn.SetReadDeadline(time.Unix(1, 0))
-	s.mu.Unlock()
-	s.loop.post(s)
 }
 
 // recheck ends the session if snap knows its client no more.

@@ -22,8 +22,11 @@ const maxUnixPath = 107
 // name it too, the last with _ for each hyphen.
 var listenerName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// addressFix shows the three forms of an address.
+// addressFix shows the first three of four forms of an address.
 const addressFix = `write ":11212" for every address, "127.0.0.1:11212" for one, or "unix:/run/slabgate/app.sock?mode=0660"`
+
+// systemdName is what systemd may call a socket: FileDescriptorName= of its unit.
+var systemdName = regexp.MustCompile(`^[!-9;-~]{1,255}$`)
 
 // DefaultListener is a listener of which only name and address must be said.
 func DefaultListener() ListenerConfig {
@@ -53,8 +56,17 @@ func (c ListenerConfig) Validate() finding.List {
 	if c.MaxConnections < 1 {
 		list.Errorf("SG1044", "max_connections", "write 1 or more", "%d lets nobody in", c.MaxConnections)
 	}
+	if beside := strings.HasPrefix(c.Address, "unix:") || strings.HasPrefix(c.Address, "systemd:"); beside && c.ReusePort {
+		list.Errorf("SG1180", "reuse_port", "delete it", "only a TCP address that slabgate binds itself can be bound by two processes")
+	}
 	c.validatePlain(&list)
 	return list
+}
+
+// Inherited returns the name under which systemd hands over the listener's socket,
+// if it does.
+func (c ListenerConfig) Inherited() (name string, ok bool) {
+	return strings.CutPrefix(c.Address, "systemd:")
 }
 
 // validatePlain checks unsafe_plain. Where it counts, every start tells of it.
@@ -92,9 +104,12 @@ func (c ListenerConfig) validateAddress(list *finding.List) (local bool) {
 		validateUnix(list, rest)
 		return true
 	}
-	if strings.HasPrefix(c.Address, "systemd:") {
-		list.Errorf("SG1014", "address", addressFix, "this version does not have sockets from systemd")
-		return true
+	if name, ok := c.Inherited(); ok {
+		if !systemdName.MatchString(name) {
+			list.Errorf("SG1181", "address", `write "systemd:main", and FileDescriptorName=main in slabgate.socket`,
+				"%q names no socket of systemd's", clipped(c.Address))
+		}
+		return true // the socket is looked at when it is there
 	}
 	text := c.Address
 	if strings.HasPrefix(text, ":") {

@@ -66,7 +66,10 @@ func TestListenerAddresses(t *testing.T) {
 		{"localhost:1", "tls", "SG1041 address"},
 		{"LocalHost:1", "plaintext", "SG1041 address"},
 		{"cache.example.org:1", "tls", "SG1041 address"},
-		{"systemd:main", "tls", "SG1014 address"},
+		{"systemd:main", "tls", ""},
+		{"systemd:", "tls", "SG1181 address"},
+		{"systemd:a:b", "plaintext", "SG1181 address"},
+		{"systemd:a b", "tls", "SG1181 address"},
 
 		{"unix:", "tls", "SG1040 address"},
 		{"unix:s", "tls", "SG1040 address"},
@@ -212,7 +215,8 @@ func FuzzListenerAddress(f *testing.F) {
 		c := ListenerConfig{Name: "main", Address: address, Transport: "plaintext", MaxConnections: 1}
 		plaintext := c.Validate()
 		c.Transport = "tls"
-		if plaintext.Failed() || c.Validate().Failed() {
+		_, later := c.Inherited() // the socket is looked at when it is there
+		if later || plaintext.Failed() || c.Validate().Failed() {
 			return
 		}
 		file, unix := strings.CutPrefix(address, "unix:")

@@ -57,7 +57,7 @@ var mayUse = map[string][]string{
 	"go.yaml.in/yaml/v3":                  {"internal/config"},
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
-	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll"},
+	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll", "proxy"},
 	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "proxy", "upstream"},
 	"go.uber.org/goleak":                  {"internal/testkit"},
 }
