@@ -8,6 +8,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/slabgate/slabgate/certs"
@@ -27,6 +28,7 @@ type Config struct {
 	Policy    string // path of policy.yaml
 	State     string // folder of what slabgate remembers; empty for none
 	Limits    proxy.Limits
+	Reload    Reload
 	Shutdown  Shutdown
 	Log       Log
 	Audit     audit.Options // without a sink there is no record
@@ -47,6 +49,12 @@ type Logins struct {
 	SASL  []string // mechanisms of the binary dialect, by their registered names
 	ASCII []string // login forms of the ASCII dialect: memcached or key_value
 	Users string   // path of users.yaml; empty without logins
+}
+
+// Reload says when the files are read again without being asked to.
+type Reload struct {
+	Watch    bool          // when one of them has changed
+	Debounce time.Duration // how long they must have been left alone since
 }
 
 // Shutdown bounds how slabgate stops.
@@ -84,6 +92,18 @@ const (
 	SourceFile    Source = "file"
 	SourceDefault Source = "default"
 )
+
+// Files are the paths of every file that a reload reads besides slabgate.yaml
+// itself, without any that is not set.
+func (c *Config) Files() (paths []string) {
+	all := []string{c.Policy, c.Logins.Users}
+	for i := range c.Listeners {
+		if t := c.Listeners[i].TLS; t != nil {
+			all = append(all, t.Bundle, t.Cert, t.Key, t.ClientCA)
+		}
+	}
+	return slices.DeleteFunc(all, func(path string) bool { return path == "" })
+}
 
 // Place says of each finding about a key of slabgate.yaml where the key was set,
 // and returns the list: in the file, or by a variable or flag, which has no line.

@@ -22,6 +22,7 @@ type document struct {
 	Policy    string        `yaml:"policy"`
 	State     string        `yaml:"state"`
 	Limits    limitsDoc     `yaml:"limits"`
+	Reload    reloadDoc     `yaml:"reload"`
 	Shutdown  shutdownDoc   `yaml:"shutdown"`
 	Log       logDoc        `yaml:"log"`
 	Audit     auditDoc      `yaml:"audit"`
@@ -33,6 +34,7 @@ type listenerDoc struct {
 	Address        string  `yaml:"address"`
 	Transport      string  `yaml:"transport"`
 	MaxConnections int     `yaml:"max_connections"`
+	ReusePort      bool    `yaml:"reuse_port"`
 	UnsafePlain    bool    `yaml:"unsafe_plain"`
 	TLS            *tlsDoc `yaml:"tls"`
 }
@@ -87,6 +89,11 @@ type limitsDoc struct {
 	MaxReply           size     `yaml:"max_reply"`
 }
 
+type reloadDoc struct {
+	Watch    bool     `yaml:"watch"`
+	Debounce duration `yaml:"debounce"`
+}
+
 type shutdownDoc struct {
 	AcceptFor duration `yaml:"accept_for"`
 	Grace     duration `yaml:"grace"`
@@ -121,6 +128,7 @@ type adminDoc struct {
 func defaults(shape *document) *document {
 	d := &document{
 		Limits:   limitsDocOf(proxy.DefaultLimits()),
+		Reload:   reloadDoc{Watch: true, Debounce: duration(2 * time.Second)},
 		Shutdown: shutdownDoc{Grace: duration(20 * time.Second)},
 		Log:      logDoc{Level: "info", Format: "auto"},
 		Audit:    auditDocOf(audit.Default()),
@@ -150,6 +158,7 @@ func (d *document) config(dir string) *Config {
 		Policy:   under(dir, d.Policy),
 		State:    under(dir, d.State),
 		Limits:   d.Limits.limits(),
+		Reload:   Reload{Watch: d.Reload.Watch, Debounce: time.Duration(d.Reload.Debounce)},
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),
 		Audit:    d.Audit.options(dir),
@@ -180,6 +189,7 @@ func (l *listenerDoc) listener(dir string, logins *Logins) Listener {
 		KeyValueLogin:  slices.Contains(logins.ASCII, asciiKeyValue),
 		SASL:           slices.Clone(logins.SASL),
 		PlainInClear:   l.UnsafePlain,
+		ReusePort:      l.ReusePort,
 	}}
 	if l.TLS != nil {
 		out.TLS = l.TLS.config(dir)

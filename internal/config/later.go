@@ -23,7 +23,6 @@ var laterKeys = map[string]string{
 	"connect":                    "the client side",
 	"sandbox":                    "the sandbox",
 	"admin.http":                 "the admin page",
-	"reload":                     "a watch on its files; a reload is asked for by SIGHUP",
 	"resolver":                   "the resolver of the client side",
 	"listeners[].sources":        "plaintext by source address",
 	"listeners[].plaintext":      "TLS and plaintext on one port",

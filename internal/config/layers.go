@@ -17,7 +17,10 @@ const envPrefix = "SLABGATE_"
 
 // kubernetes matches the variables that Kubernetes sets in every pod for a
 // Service whose name begins with slabgate. No setting may have such a name.
+// It would take reusePort, which is the end of a key of ours, for a port of theirs.
 var kubernetes = regexp.MustCompile(`^SLABGATE_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+const reusePort = "__REUSE_PORT"
 
 // setting is the value that one layer gives one key.
 type setting struct {
@@ -41,7 +44,7 @@ func readEnviron(doc *document, environ []string) *layer {
 	values := map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if strings.HasPrefix(name, envPrefix) && !kubernetes.MatchString(name) {
+		if strings.HasPrefix(name, envPrefix) && (!kubernetes.MatchString(name) || strings.HasSuffix(name, reusePort)) {
 			values[name] = value
 		}
 	}

@@ -115,7 +115,7 @@ func TestWhatLayersGetWrong(t *testing.T) {
 		{"variable of a list", nil, "SLABGATE_LISTENERS=x", warning, `0:0 SG1016: the variable SLABGATE_LISTENERS sets nothing: listeners is more than one value; name one of its keys`},
 		{"variable of a sink", nil, "SLABGATE_AUDIT__SINKS__0__FILE=x", warning, `0:0 SG1016: the variable SLABGATE_AUDIT__SINKS__0__FILE sets nothing: the elements of audit.sinks have no name; set it in the file`},
 		{"variable of the version", nil, "SLABGATE_VERSION=1.2.3", warning, `0:0 SG1016: the variable SLABGATE_VERSION sets nothing: the version is the file's own; set it in the file`},
-		{"variable without a name", nil, "SLABGATE_=x", warning, `0:0 SG1016: the variable SLABGATE_ sets nothing: unknown key ""; the keys here are version, listeners, upstreams, logins, policy, state, limits, shutdown, log, audit, admin`},
+		{"variable without a name", nil, "SLABGATE_=x", warning, `0:0 SG1016: the variable SLABGATE_ sets nothing: unknown key ""; the keys here are version, listeners, upstreams, logins, policy, state, limits, reload, shutdown, log, audit, admin`},
 		{"empty variable", nil, "SLABGATE_LOG__LEVEL=", fault, `0:0 SG1017: the variable SLABGATE_LOG__LEVEL is empty; unset it, or give it a value`},
 		{"bare time", nil, "SLABGATE_SHUTDOWN__GRACE=30", fault, `0:0 SG1019 shutdown.grace: "30" has no unit (set by SLABGATE_SHUTDOWN__GRACE); write it like 30s or 250ms`},
 		{"truth as a number", nil, "SLABGATE_UPSTREAMS__LOCAL__UNSAFE=1", fault, `0:0 SG1019 upstreams[0].unsafe: "1" is neither true nor false (set by SLABGATE_UPSTREAMS__LOCAL__UNSAFE); write true or false`},

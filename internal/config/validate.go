@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"github.com/slabgate/slabgate/internal/finding"
 )
@@ -84,10 +85,20 @@ func (c *Config) validateUpstreams(list *finding.List) {
 	}
 }
 
-// validateProcess checks shutdown, log and audit record.
+// Bounds of reload.debounce: files that change together must be seen together, and
+// soon.
+const (
+	minDebounce = 50 * time.Millisecond
+	maxDebounce = 5 * time.Minute
+)
+
+// validateProcess checks reload, shutdown, log and audit record.
 func (c *Config) validateProcess(list *finding.List) {
 	if c.Shutdown.AcceptFor < 0 || c.Shutdown.Grace < 0 {
 		list.Errorf("SG1032", "shutdown", "write 0s or more", "a wait is less than nothing")
+	}
+	if d := c.Reload.Debounce; c.Reload.Watch && (d < minDebounce || d > maxDebounce) {
+		list.Errorf("SG1182", "reload.debounce", "write debounce: 2s", "%v is not between %v and %v", d, minDebounce, maxDebounce)
 	}
 	if !logLevels[c.Log.Level] {
 		list.Errorf("SG1030", "log.level", "write debug, info, warn or error", "%q is not a level", clip(c.Log.Level))
