@@ -34,19 +34,23 @@ var mayImport = map[string][]string{
 	"proxy":                {"auth", "internal/audit", "internal/buffers", "internal/denials", "internal/finding", "internal/generations", "internal/learn", "internal/metrics", "internal/poll", "policy", "protocol", "upstream"},
 	"internal/admin":       {"internal/denials", "internal/metrics"},
 	"internal/config":      {"auth", "certs", "internal/audit", "internal/finding", "policy", "proxy", "upstream"},
+	"internal/systemd":     {},
 	"internal/testkit":     {},
+	"internal/watch":       {},
 	"internal/arch":        {},
 	"internal/democlient":  {},
 	"bench":                {},
 	"scripts/summary":      {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/finding",
-		"internal/generations", "internal/learn", "internal/metrics", "policy", "protocol", "proxy", "upstream",
+		"internal/generations", "internal/learn", "internal/metrics", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
 	},
 }
 
 // mayUse is the room of each third-party module: who else imports it fails.
 var mayUse = map[string][]string{
+	"github.com/coreos/go-systemd/v22":    {"internal/systemd"},
+	"github.com/fsnotify/fsnotify":        {"internal/watch"},
 	"github.com/emersion/go-sasl":         {"auth"},
 	"github.com/hashicorp/golang-lru/v2":  {"auth"},
 	"github.com/xdg-go/scram":             {"auth"},
@@ -58,7 +62,7 @@ var mayUse = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
 	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll", "proxy"},
-	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "proxy", "upstream"},
+	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "internal/watch", "proxy", "upstream"},
 	"go.uber.org/goleak":                  {"internal/testkit"},
 }
 
