@@ -11,7 +11,6 @@ import (
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/admin"
 	"github.com/slabgate/slabgate/internal/audit"
-	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/policy"
 )
@@ -89,14 +88,6 @@ func (b backend) Learned() any { return b.server.Learned.All() }
 
 // adminFix is what to do about an admin socket that can't be bound.
 const adminFix = "name a path in admin.socket whose folder slabgate's user may write to, and that nothing else has"
-
-// bindAdmin opens the admin socket, if there is to be one.
-func (d *daemon) bindAdmin(c *config.Config) (err error) {
-	if c.Admin.Socket != "" {
-		d.admin, err = admin.Listen(c.Admin.Socket)
-	}
-	return err
-}
 
 // serveAdmin serves the admin socket, if there is one, until ctx is done.
 func (d *daemon) serveAdmin(ctx context.Context) {

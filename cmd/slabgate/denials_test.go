@@ -39,6 +39,12 @@ type watched struct {
 
 func startWatched(t *testing.T) *watched {
 	t.Helper()
+	return startWatchedWith(t, "")
+}
+
+// startWatchedWith has more in its slabgate.yaml.
+func startWatchedWith(t *testing.T, more string) *watched {
+	t.Helper()
 	fake := testkit.StartFake(t, testkit.FakeOptions{})
 	s := newSite(t)
 	dir, err := os.MkdirTemp("", "adm") // with a path that is short enough for sockets
@@ -48,6 +54,7 @@ func startWatched(t *testing.T) *watched {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s.edit(t, "slabgate.yaml", "unix:/nonexistent/mc.sock", fake.Addr())
 	s.edit(t, "slabgate.yaml", "upstreams:", "  - {name: app, address: \"unix:"+dir+"/app\", transport: plaintext}\nadmin: {socket: "+dir+"/admin}\nupstreams:")
+	s.write(t, "slabgate.yaml", s.read(t, "slabgate.yaml")+more)
 	s.write(t, "policy.yaml", openPolicy)
 	return &watched{s.start(t), s, dir}
 }

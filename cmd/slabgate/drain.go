@@ -8,37 +8,58 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/slabgate/slabgate/internal/config"
+	"github.com/slabgate/slabgate/internal/systemd"
 )
+
+// Pace of a drain.
+const (
+	maxSpread = 10 * time.Second       // over which idle clients are sent away, at most
+	handover  = 200 * time.Millisecond // for connections that are being made when another process takes over
+)
+
+// spread is how long it takes to send idle clients away: some of the grace period is
+// to be left for those that then ask something.
+func spread(s config.Shutdown) time.Duration { return min(s.Grace/2, maxSpread) }
+
+// lameDuck begins to send idle clients away, and goes on serving the others and new
+// ones. Whoever looks is told that clients had better go elsewhere.
+func (d *daemon) lameDuck() {
+	if d.life.stopping.Load() || d.life.draining.Swap(true) {
+		return
+	}
+	d.log.Info("draining idle clients", zap.Int64("clients", d.metrics.Sessions.Load()), zap.Duration("spread", d.server.Spread))
+	d.tell(systemd.Status(d.status()))
+	ctx, end := context.WithCancel(context.Background())
+	d.endDucks = end
+	d.ducks.Go(func() {
+		defer end()
+		d.server.DrainIdle(ctx)
+		d.log.Info("idle clients have drained", zap.Int64("clients", d.metrics.Sessions.Load()))
+	})
+}
 
 // drain goes on taking clients for a while if the configuration says so, then
 // lets those that are here finish. A second signal, or the end of the grace
 // period, cuts them off.
 func (d *daemon) drain(signals <-chan os.Signal) {
+	d.life.draining.Store(true)
+	d.life.stopping.Store(true)
+	if d.endDucks != nil {
+		d.endDucks()
+	}
 	d.log.Info("draining", zap.Duration("accept_for", d.shutdown.AcceptFor), zap.Duration("grace", d.shutdown.Grace))
-	ctx, cancel := context.WithTimeout(context.Background(), d.shutdown.AcceptFor+d.shutdown.Grace)
+	d.tell(systemd.Stopping("waiting for clients to finish"))
+	accept := d.yield()
+	ctx, cancel := context.WithTimeout(context.Background(), accept+d.shutdown.Grace)
 	defer cancel()
 	defer context.AfterFunc(ctx, d.audit.Release)() // who waits for a disk is cut off too
 	stop := make(chan struct{})
 	var hearing sync.WaitGroup
-	hearing.Go(func() {
-		for {
-			select {
-			case s := <-signals:
-				switch s {
-				case syscall.SIGHUP: // too late
-				case syscall.SIGUSR1:
-					d.reopenAudit()
-				default:
-					cancel()
-					return
-				}
-			case <-stop:
-				return
-			}
-		}
-	})
+	hearing.Go(func() { d.hear(signals, stop, cancel) })
 	select {
-	case <-time.After(d.shutdown.AcceptFor):
+	case <-time.After(accept):
 	case <-ctx.Done():
 	}
 	if err := d.server.Shutdown(ctx); err != nil {
@@ -46,4 +67,42 @@ func (d *daemon) drain(signals <-chan os.Signal) {
 	}
 	close(stop)
 	hearing.Wait()
+}
+
+// hear hears signals during a drain, until stop. A second one that ends the process
+// calls now.
+func (d *daemon) hear(signals <-chan os.Signal, stop <-chan struct{}, now func()) {
+	for {
+		select {
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP, syscall.SIGUSR2: // too late
+			case syscall.SIGUSR1:
+				d.reopenAudit()
+			default:
+				now()
+				return
+			}
+		case f := <-d.orders:
+			f()
+		case <-stop:
+			return
+		}
+	}
+}
+
+// yield leaves new connections to a process that shares the addresses, if there is
+// one, and returns how long some may still be coming here.
+func (d *daemon) yield() time.Duration {
+	wait := d.shutdown.AcceptFor
+	for _, l := range d.listeners {
+		if !l.ReusePort {
+			continue
+		}
+		wait = max(wait, handover)
+		if err := l.Yield(); err != nil {
+			d.log.Warn("draining", zap.Error(err))
+		}
+	}
+	return wait
 }

@@ -83,6 +83,7 @@ upstreams:
 logins: {ascii: [memcached], users: users.yaml}
 policy: policy.yaml
 log: {format: json}
+reload: {watch: false}
 `
 	sitePolicy = `version: 1
 categories: 1

@@ -45,6 +45,7 @@ type loaded struct {
 	config   *config.Config // nil if it can't be read
 	policy   *policy.Policy // nil if it is refused
 	snapshot *proxy.Snapshot
+	parts    parts // of what could be read
 	found    finding.List
 }
 
@@ -60,11 +61,17 @@ func (s *source) load(generation uint64) *loaded {
 	if l.config == nil {
 		return l
 	}
+	l.parts = parts{}
 	digest := sha256.New()
 	fmt.Fprintln(digest, l.config.Origins)
 	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CNs: map[string]bool{}, Number: generation}
 	for i := range l.config.Listeners {
 		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))
+	}
+	for _, o := range l.config.Origins {
+		if reloadable(o.Key) {
+			l.parts.note("setting "+o.Key, "value", o.Value)
+		}
 	}
 	l.users(snap, generation)
 	l.compile(snap)
@@ -107,6 +114,7 @@ func (l *loaded) certificate(i int, snap *proxy.Snapshot, dev bool) string {
 	if m == nil {
 		return ""
 	}
+	l.parts.note("certificates of listener "+c.Name, "files", m.Digest)
 	snap.TLS[c.Name], snap.CNs[c.Name] = m.Config(), tc.CommonName
 	return m.Digest
 }
@@ -120,6 +128,7 @@ func (l *loaded) users(snap *proxy.Snapshot, generation uint64) {
 	l.found = append(l.found, found...)
 	if !found.Failed() {
 		snap.Users = users
+		l.parts.noteUsers(users)
 		l.found = append(l.found, l.unsupported(users)...)
 	}
 }
@@ -156,6 +165,7 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 	l.found = append(l.found, f.at.Place(found)...)
 	if !found.Failed() {
 		l.policy, snap.Policy = f.policy, f.policy
+		l.parts.notePolicy(f.doc)
 	}
 }
 

@@ -97,6 +97,7 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newPolicy(io),
+		newReload(io), newDrain(io), newStop(io), newWait(io), newHealthcheck(io),
 		newUser(io), newCert(io), newHash(io), newVersion(io),
 	)
 	root.SetHelpCommand(newHelp(io, root))

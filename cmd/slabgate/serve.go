@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/slabgate/slabgate/internal/generations"
 	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/systemd"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
 )
@@ -41,6 +43,7 @@ func newRun(io stdio) *cobra.Command {
 
 Signals: HUP reloads certificates, users and policy, all or nothing.
 USR1 reopens audit files, after they have been moved.
+USR2 sends idle clients away, so that they come to another slabgate.
 TERM and INT drain and exit 0; a second one exits at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
@@ -67,7 +70,15 @@ type daemon struct {
 	shutdown   config.Shutdown
 	started    *config.Config  // what can't be changed by a reload is compared with it
 	snapshot   *proxy.Snapshot // in force
+	parts      parts           // of what is in force
 	generation uint64
+
+	life      life
+	orders    chan func()              // for the goroutine that hears signals
+	stopAsked bool                     // by an order
+	files     atomic.Pointer[[]string] // that are watched
+	ducks     sync.WaitGroup           // of lameDuck
+	endDucks  context.CancelFunc       // nil before there was one
 }
 
 // run starts the daemon and returns when it has stopped.
@@ -89,6 +100,11 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	go d.log.ring.run()
 	go d.audit.Run()
 	defer d.close()
+	found := d.adopt(l.config, systemd.Sockets())
+	printFindings(io.err, found, "")
+	if found.Failed() {
+		return errors.Join(exit(exitConfig), d.unbind())
+	}
 	if err := d.bind(l.config); err != nil {
 		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
 	}
@@ -103,7 +119,9 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d := &daemon{
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
 		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1, denials: denials.New(),
+		parts: l.parts, orders: make(chan func()),
 	}
+	d.follows(l.config)
 	limitMemory()
 	if err := harden(); err != nil {
 		return nil, fail(exitPermission, "hardening the process: %v", err)
@@ -123,35 +141,14 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
 		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials, Learned: new(learn.Recorder),
 		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
+		Spread: spread(l.config.Shutdown),
 	}
 	return d, nil
 }
 
-// bind opens every listener, or none.
-func (d *daemon) bind(c *config.Config) error {
-	for i := range c.Listeners {
-		l, err := proxy.Listen(c.Listeners[i].ListenerConfig)
-		if err != nil {
-			return errors.Join(err, d.unbind())
-		}
-		d.listeners = append(d.listeners, l)
-	}
-	return nil
-}
-
-func (d *daemon) unbind() (err error) {
-	for _, l := range d.listeners {
-		err = errors.Join(err, l.Close())
-	}
-	d.listeners = nil
-	if d.admin != nil {
-		err = errors.Join(err, d.admin.Close())
-	}
-	return err
-}
-
 // close closes what does not close itself.
 func (d *daemon) close() {
+	d.ducks.Wait()
 	d.pool.Close()
 	d.audit.Release()
 	d.recording.Wait()
@@ -168,7 +165,7 @@ func (d *daemon) close() {
 // serve runs until a signal or ctx ends it.
 func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) error {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	signal.Ignore(syscall.SIGPIPE)
 
@@ -187,6 +184,8 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	looking, stopAdmin := context.WithCancel(context.Background())
 	defer stopAdmin()
 	parts.Go(func() { d.serveAdmin(looking) })
+	parts.Go(func() { d.watch(looking) })
+	parts.Go(func() { d.attend(looking) })
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)
@@ -225,6 +224,8 @@ func (d *daemon) ready() {
 	for i, l := range d.listeners {
 		addresses[i] = l.Name + " " + l.Transport + " " + l.Addr().String()
 	}
+	d.life.started.Store(true)
+	d.tell(systemd.Ready(d.status()))
 	d.log.Info("ready", zap.Strings("listeners", addresses), zap.String("admin", d.started.Admin.Socket))
 }
 
@@ -239,12 +240,20 @@ func (d *daemon) listen(ctx context.Context, signals <-chan os.Signal) {
 		case <-ctx.Done():
 			d.drain(signals)
 			return
+		case f := <-d.orders:
+			f()
+			if d.stopAsked {
+				d.drain(signals)
+				return
+			}
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				d.reload()
+				d.reload(false)
 			case syscall.SIGUSR1:
 				d.reopenAudit()
+			case syscall.SIGUSR2:
+				d.lameDuck()
 			default:
 				d.drain(signals)
 				return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/slabgate/slabgate/internal/denials"
 )
@@ -49,7 +50,7 @@ var pages = []page{
 // handler answers every page, and says of everything else that it is none.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, p := range pages {
+	for _, p := range slices.Concat(pages, operations) {
 		mux.HandleFunc(p.method+" "+p.path, func(w http.ResponseWriter, r *http.Request) {
 			if answer, err := p.answer(s, r); err != nil {
 				refuse(w, err)

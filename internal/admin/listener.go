@@ -27,6 +27,15 @@ func Listen(path string) (*Listener, error) {
 	if err := checkStale(path); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
+	return Replace(path)
+}
+
+// Replace is Listen for a process that takes the place of another one: a socket that
+// answers is replaced too. The other process goes on listening where nobody finds it.
+func Replace(path string) (*Listener, error) {
+	if err := checkSocket(path); err != nil {
+		return nil, fmt.Errorf("admin: %w", err)
+	}
 	l, err := listenPrivately(path)
 	if err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
@@ -36,6 +45,24 @@ func Listen(path string) (*Listener, error) {
 
 // checkStale returns an error if something is at path that must not be replaced.
 func checkStale(path string) error {
+	if err := checkSocket(path); err != nil {
+		return err
+	}
+	c, err := net.Dial("unix", path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%s is in use by another process", path)
+	}
+	return nil
+}
+
+// checkSocket returns an error if something else than a socket is at path.
+func checkSocket(path string) error {
 	fi, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -45,13 +72,6 @@ func checkStale(path string) error {
 	}
 	if fi.Mode().Type() != os.ModeSocket {
 		return fmt.Errorf("%s is in the way and is no socket", path)
-	}
-	c, err := net.Dial("unix", path)
-	if err == nil {
-		c.Close()
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%s is in use by another process", path)
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type Backend interface {
 
 	// Learned is what was learned of clients. It is marshalled as JSON.
 	Learned() any
+
+	Operator
 }
 
 // Server serves one admin socket. Its fields are filled in by whoever makes it.

@@ -58,7 +58,8 @@ func (w *Watcher) Run(ctx context.Context) {
 		defer w.notify.Close()
 		events, faults = w.notify.Events, w.notify.Errors
 	}
-	w.ready = time.NewTimer(0)
+	w.arm(w.Files())
+	w.ready = time.NewTimer(w.Debounce)
 	defer w.ready.Stop()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
