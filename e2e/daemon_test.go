@@ -48,9 +48,14 @@ func (s *site) start(t *testing.T, args ...string) *daemon {
 // launch runs the site and does not wait until it is ready.
 func (s *site) launch(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{exited: make(chan struct{})}
-	d.cmd = asNobody(exec.Command(binary, append([]string{"run", "-c", s.path("slabgate.yaml")}, args...)...))
-	d.cmd.Env = environ()
+	return follow(t, exec.Command(binary, append([]string{"run", "-c", s.path("slabgate.yaml")}, args...)...))
+}
+
+// follow starts a command that becomes a daemon. What it needs besides is set.
+func follow(t *testing.T, cmd *exec.Cmd) *daemon {
+	t.Helper()
+	d := &daemon{exited: make(chan struct{}), cmd: asNobody(cmd)}
+	d.cmd.Env = append(d.cmd.Env, environ()...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ policy: @DIR@/policy.yaml
 limits: {max_per_source: 256}
 log: {level: debug, format: json}
 audit: {sinks: [{file: @DIR@/audit.jsonl}]}
+reload: {watch: false}
 `
 	usualPolicy = `version: 1
 categories: 1

@@ -30,8 +30,8 @@ const (
 )
 
 // lingers are the endings after which a client may still be sending, and has
-// been answered.
-var lingers = map[End]bool{EndSyntax: true, EndQuit: true, EndLogin: true, EndUnknown: true, EndLimit: true}
+// been answered, or may tell from an end without a reset that it can ask elsewhere.
+var lingers = map[End]bool{EndDrain: true, EndSyntax: true, EndQuit: true, EndLogin: true, EndUnknown: true, EndLimit: true}
 
 // endError carries an End through the error returns of a session.
 type endError struct {

@@ -47,7 +47,9 @@ type Server struct {
 	mu        sync.Mutex
 	sessions  map[*session]struct{}
 	listeners []*Listener
-	draining  bool
+	stopped   bool           // no accept loop is to take another client
+	draining  bool           // none does
+	accepting sync.WaitGroup // accept loops
 	wg        sync.WaitGroup // accept loops and sessions
 
 	loops   []*loop
@@ -109,7 +111,7 @@ func (s *Server) identify(snap *Snapshot, f *auth.Facts) (*policy.Identity, auth
 // when the last of them is gone. It closes the listeners.
 func (s *Server) Serve(listeners []*Listener) error {
 	s.mu.Lock()
-	if s.draining {
+	if s.stopped {
 		s.mu.Unlock()
 		closeAll(listeners)
 		return errStopped
@@ -127,6 +129,7 @@ func (s *Server) Serve(listeners []*Listener) error {
 	}
 	for _, l := range listeners {
 		s.wg.Add(1)
+		s.accepting.Add(1)
 		go s.acceptLoop(l)
 	}
 	s.mu.Unlock()
@@ -168,6 +171,7 @@ func (s *Server) apart(f func()) { go f() }
 // acceptLoop takes the clients of one listener.
 func (s *Server) acceptLoop(l *Listener) {
 	defer s.wg.Done()
+	defer s.accepting.Done()
 	for {
 		c, err := l.accept(s.stop)
 		if err != nil {
@@ -267,18 +271,20 @@ func (s *Server) finish(n *session, err error) {
 	n.finish(err)
 }
 
+// stopAccepting returns when no more clients are taken. One that the kernel has handed
+// over already becomes a session: it thinks that it is connected.
 func (s *Server) stopAccepting() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return
+	if s.stop != nil && !s.stopped {
+		close(s.stop)
+		closeAll(s.listeners)
 	}
+	s.stopped = true
+	s.mu.Unlock()
+	s.accepting.Wait()
+	s.mu.Lock()
 	s.draining = true
-	if s.stop == nil {
-		return
-	}
-	close(s.stop)
-	closeAll(s.listeners)
+	s.mu.Unlock()
 }
 
 func closeAll(listeners []*Listener) {
