@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -187,19 +189,25 @@ func TestReloadWithARenamedListenerBreaksNothing(t *testing.T) {
 }
 
 // reloads is how many reloads happen under load; every tenth is broken.
-const reloads = 50
+func reloads() int {
+	if long() {
+		return 1000
+	}
+	return 50
+}
 
 func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 	s := newSite(t, memcached(t).Addr())
+	s.edit(t, "slabgate.yaml", "log: {level: debug", "log: {level: info")
 	d := s.start(t)
 	var stop atomic.Bool
 	var done atomic.Int64
 	var wg sync.WaitGroup
-	for i := range 4 {
+	for i := range 2 * len(speakers) {
 		name := []string{"shop", "blog"}[i%2]
 		c := s.dial(t, d, name)
 		wg.Go(func() {
-			n, err := load(c, fmt.Sprintf("%s:%d", name, i), &stop)
+			n, err := keepSpeaking(c, speakers[i%len(speakers)], fmt.Sprintf("%s:%d", name, i), &stop)
 			done.Add(int64(n))
 			if err != nil {
 				t.Errorf("client %d after %d requests: %v", i, n, err)
@@ -213,21 +221,66 @@ func TestReloadsUnderLoadFailNoRequest(t *testing.T) {
 			t.Errorf("connection %d: %v", n, err)
 		}
 	})
-	var before int
-	for i := range reloads {
-		if i == 5 {
-			before = d.descriptors(t)
-		}
-		s.reloadOnce(t, d, i)
-	}
-	after := d.descriptors(t)
+	before := d.measureReloads(t, s, 0, reloads()/5)
+	after := d.measureReloads(t, s, reloads()/5, reloads())
 	stop.Store(true)
 	wg.Wait()
-	t.Logf("%d requests during %d reloads; %d files open after the first, %d after the last", done.Load(), reloads, before, after)
-	if after > before+8 {
-		t.Errorf("%d files are open, %d were in the beginning", after, before)
+	t.Logf("%d requests during %d reloads; %+v after a fifth of them, %+v after the last", done.Load(), reloads(), before, after)
+	if after.files > before.files+8 {
+		t.Errorf("%d files are open, %d were in the beginning", after.files, before.files)
 	}
-	s.recorded(t, "reload", reloads-reloads/10)
+	if long() && after.memory > before.memory+before.memory/50 {
+		t.Errorf("%d KiB are used, %d were in the beginning", after.memory, before.memory)
+	}
+	s.recorded(t, "reload", reloads()-reloads()/10)
+	if n := d.goroutines(t); n < 5 || n > 40 {
+		t.Errorf("%d goroutines are left when the clients have gone:\n%s", n, d.text())
+	}
+}
+
+// footprint is what a process uses.
+type footprint struct {
+	files  int
+	memory int // KiB, the least that was seen
+}
+
+// measureReloads reloads from the first to before the last time, and returns what the
+// process used meanwhile.
+func (d *daemon) measureReloads(t *testing.T, s *site, first, last int) (f footprint) {
+	t.Helper()
+	for i := first; i < last; i++ {
+		s.reloadOnce(t, d, i)
+		if m := d.memory(t); f.memory == 0 || m < f.memory {
+			f.memory = m
+		}
+	}
+	f.files = d.descriptors(t)
+	return f
+}
+
+// memory is the process's resident memory in KiB; 1 if only root may know.
+func (d *daemon) memory(t *testing.T) (kib int) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return 1
+	}
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(data), "VmRSS:")
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib
+}
+
+// goroutines ends the process in the way that shows its goroutines, and counts them.
+func (d *daemon) goroutines(t *testing.T) int {
+	t.Helper()
+	d.signal(t, syscall.SIGQUIT)
+	d.wantExit(t, 2)
+	return strings.Count(d.text(), "\ngoroutine ")
 }
 
 // reloadOnce changes one of the files and reloads; every tenth is broken.
@@ -249,21 +302,6 @@ func (s *site) reloadOnce(t *testing.T, d *daemon, i int) {
 		s.write(t, "users.yaml", usualUsers)
 	}
 	d.reload(t, "reloaded")
-}
-
-// load sends requests until it is told to stop, or one of them goes wrong. It
-// returns how many were right.
-func load(c net.Conn, key string, stop *atomic.Bool) (n int, err error) {
-	in := bufio.NewReader(c)
-	for ; !stop.Load(); n += 2 {
-		text := fmt.Sprintf("set %s 0 0 8\r\n%08d\r\nget %s\r\n", key, n, key)
-		want := fmt.Sprintf("STORED\r\nVALUE %s 0 8\r\n%08d\r\nEND\r\n", key, n)
-		got, err := ask(c, in, text, 4)
-		if err != nil || got != want {
-			return n, fmt.Errorf("%q: got %q, %v, want %q", text, got, err, want)
-		}
-	}
-	return n, nil
 }
 
 // reconnect makes connection after connection, each with one request.
