@@ -33,10 +33,11 @@ func settings(unit string) map[string][]string {
 // checkUnit finds the settings of slabgate.service that other parts rely on.
 func checkUnit(_ *testing.T, unit string) error {
 	promised := map[string][]string{
-		"Type":                     {"exec"},
+		"Type":                     {"notify"},
 		"User":                     {"slabgate"},
 		"ExecStart":                {"/usr/bin/slabgate run --config /etc/slabgate/slabgate.yaml"},
-		"ExecReload":               {"/bin/kill -HUP $MAINPID"},
+		"ExecReload":               {"/usr/bin/slabgate reload --config /etc/slabgate/slabgate.yaml"},
+		"WatchdogSec":              {"30s"},
 		"ExecStartPre":             nil,
 		"StateDirectory":           {"slabgate"},
 		"StateDirectoryMode":       {"0700"},
@@ -89,7 +90,9 @@ func TestUnit(t *testing.T) {
 	testBroken(t, unit, []broken{
 		{"root", "User=slabgate", "User=root", "User is"},
 		{"no state", "StateDirectory=slabgate\n", "", "StateDirectory is"},
-		{"type", "Type=exec", "Type=notify", "Type is"},
+		{"type", "Type=notify", "Type=simple", "Type is"},
+		{"reload that does not wait", "ExecReload=/usr/bin/slabgate reload", "ExecReload=/bin/kill -HUP", "ExecReload is"},
+		{"no watchdog", "WatchdogSec=30s", "", "WatchdogSec is"},
 		{"check first", "ExecReload=", "ExecStartPre=/usr/bin/slabgate check\nExecReload=", "ExecStartPre is"},
 		{"loops", "RestartPreventExitStatus=64 66 77 78", "RestartPreventExitStatus=78", "RestartPreventExitStatus is"},
 		{"short queue", "ProtectProc=invisible", "ProtectProc=invisible\nProcSubset=pid", "ProcSubset is"},
@@ -117,6 +120,64 @@ func TestUnitIsHardened(t *testing.T) {
 		{"capabilities", "CapabilityBoundingSet=\n", "", "exposure level"},
 		{"system calls", "SystemCallFilter=", "#SystemCallFilter=", "exposure level"},
 	}, secureUnit)
+}
+
+// checkSocket finds the settings of slabgate.socket that others rely on.
+func checkSocket(_ *testing.T, unit string) error {
+	var errs []error
+	got := settings(unit)
+	for key, want := range map[string]string{"ListenStream": "11212", "FileDescriptorName": "web", "Service": "slabgate.service", "Accept": ""} {
+		if have := strings.Join(got[key], " "); have != want {
+			errs = append(errs, fmt.Errorf("%s is %q, want %q", key, have, want))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// verifySocket asks systemd whether it knows everything in the unit.
+func verifySocket(t *testing.T, unit string) error {
+	path := tempUnit(t, "slabgate.socket", unit)
+	write(t, filepath.Join(filepath.Dir(path), "slabgate.service"), "[Service]\nExecStart=/bin/true\n")
+	return quiet(tool(t, "systemd-analyze"), "verify", "--man=no", path)
+}
+
+func TestSocketUnit(t *testing.T) {
+	unit := read(t, "systemd/slabgate.socket")
+	if err := checkSocket(t, unit); err != nil {
+		t.Error(err)
+	}
+	testBroken(t, unit, []broken{
+		{"another name", "FileDescriptorName=web", "FileDescriptorName=main", "FileDescriptorName is"},
+		{"a process for each client", "NoDelay=yes", "NoDelay=yes\nAccept=yes", "Accept is"},
+	}, checkSocket)
+}
+
+func TestSocketUnitIsVerifiedBySystemd(t *testing.T) {
+	unit := read(t, "systemd/slabgate.socket")
+	if err := verifySocket(t, unit); err != nil {
+		t.Error(err)
+	}
+	testBroken(t, unit, []broken{{"misspelt key", "NoDelay=", "NoDlay=", "NoDlay"}}, verifySocket)
+}
+
+// checkReloadDropIn wants a reload to be systemd's own signal, and nothing else of the
+// unit changed.
+func checkReloadDropIn(_ *testing.T, dropIn string) error {
+	if got := settings(dropIn); len(got) != 2 || !slices.Equal(got["Type"], []string{"notify-reload"}) || !slices.Equal(got["ExecReload"], []string{""}) {
+		return fmt.Errorf("it sets %q, want Type=notify-reload and no ExecReload", got)
+	}
+	return nil
+}
+
+func TestReloadDropIn(t *testing.T) {
+	dropIn := read(t, "systemd/slabgate.service.d/notify-reload.conf")
+	if err := checkReloadDropIn(t, dropIn); err != nil {
+		t.Error(err)
+	}
+	testBroken(t, dropIn, []broken{
+		{"two signals", "ExecReload=\n", "ExecReload=/bin/true\n", "it sets"},
+		{"no wait", "Type=notify-reload", "Type=notify", "it sets"},
+	}, checkReloadDropIn)
 }
 
 // checkDropIn finds what makes memcached reachable by more than its socket.

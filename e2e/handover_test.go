@@ -62,7 +62,7 @@ func (s *site) begin(t *testing.T, addr string) *traffic {
 // client makes a connection and asks until it is sent away, or once. A connection
 // that is refused or reset is an error, and so is a reply that breaks off; one that
 // ends properly between two replies is not.
-func (w *traffic) client(s *site, addr, name string, say speaker, key string, n *int, once bool) error {
+func (w *traffic) client(s *site, addr, name string, say phrase, key string, n *int, once bool) error {
 	c, err := tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", addr, s.tlsConfig(name))
 	if errors.Is(err, io.EOF) {
 		w.sentAway.Add(1)
