@@ -164,3 +164,22 @@ func TestExpiresAtOnce(t *testing.T) {
 		t.Errorf("flush_all -1 needs %#x, want %#x", r.Needs(testNow), CatFlush)
 	}
 }
+
+// TestChanges: whatever writes a key, a flush and what concerns the whole server
+// changes something, and nothing else does.
+func TestChanges(t *testing.T) {
+	for line, want := range map[string]bool{
+		"get a": false, "gets a b": false, "mg a v": false, "mn": false, "stats": false, "version": false,
+		"mg a v T60": true, "mg a N60": true, "gat 60 a": true, "touch a 60": true, "set a 0 0 1": true, "delete a": true, "incr a 1": true,
+		"ms a 1": true, "md a": true, "ma a": true, "flush_all": true, "cache_memlimit 64": true, "verbosity 1": true,
+	} {
+		r, err := ParseLine([]byte(line))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		if got := r.Changes(); got != want {
+			t.Errorf("%s changes something: %t, want %t", line, got, want)
+		}
+	}
+}

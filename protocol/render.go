@@ -136,6 +136,7 @@ var failures = answers{
 	StatusLimitTTL:        LimitTTL,
 	StatusLimitKeys:       LimitKeys,
 	StatusLimitConns:      LimitConns,
+	StatusFrozen:          Frozen,
 }
 
 // ParseLine parses one command line without its terminator, as a person writes

@@ -77,7 +77,7 @@ func answerTo(r *Request, reply *Reply) []byte {
 // TestQuietHides lists what the quiet form of each command leaves unsaid, and
 // that nothing is left unsaid without it.
 func TestQuietHides(t *testing.T) {
-	const denied = " denied limit-rate limit-bytes limit-in-flight limit-value limit-ttl limit-keys limit-conns"
+	const denied = " denied limit-rate limit-bytes limit-in-flight limit-value limit-ttl limit-keys limit-conns frozen"
 	const failed = "none refused lost down dropped busy unfit" + denied
 	want := map[string]string{
 		"mg": "miss", "ms": "ok", "md": "ok", "ma": "ok number",

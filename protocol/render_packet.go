@@ -81,6 +81,7 @@ var packetStatuses = [statusCount]packetStatus{
 	StatusLimitTTL:        {codeTooLarge, textOf(LimitTTL)},
 	StatusLimitKeys:       {codeTooLarge, textOf(LimitKeys)},
 	StatusLimitConns:      {codeTooLarge, textOf(LimitConns)},
+	StatusFrozen:          {codeTooLarge, textOf(Frozen)},
 }
 
 // textOf is what a line of the ASCII dialects says behind its first word.

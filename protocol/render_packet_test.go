@@ -27,7 +27,7 @@ func codeWords() map[Status]string {
 		StatusLimitRate: "0x03 request rate limit exceeded", StatusLimitBytes: "0x03 byte rate limit exceeded",
 		StatusLimitInFlight: "0x03 too many requests in flight", StatusLimitValue: "0x03 value exceeds the limit",
 		StatusLimitTTL: "0x03 expiry exceeds the limit", StatusLimitKeys: "0x03 too many keys in one request",
-		StatusLimitConns: "0x03 too many connections",
+		StatusLimitConns: "0x03 too many connections", StatusFrozen: "0x03 frozen",
 	}
 }
 

@@ -38,7 +38,7 @@ func TestAnswers(t *testing.T) {
 		StatusLimitRate: "CLIENT_ERROR request rate limit exceeded", StatusLimitBytes: "CLIENT_ERROR byte rate limit exceeded",
 		StatusLimitInFlight: "CLIENT_ERROR too many requests in flight", StatusLimitValue: "CLIENT_ERROR value exceeds the limit",
 		StatusLimitTTL: "CLIENT_ERROR expiry exceeds the limit", StatusLimitKeys: "CLIENT_ERROR too many keys in one request",
-		StatusLimitConns: "CLIENT_ERROR too many connections",
+		StatusLimitConns: "CLIENT_ERROR too many connections", StatusFrozen: "CLIENT_ERROR frozen",
 	}
 	for _, name := range classicCommands() {
 		f := Form{Verb: verbNamed(name)}
@@ -71,7 +71,7 @@ func TestLinesAreLines(t *testing.T) {
 	lines := []string{
 		Stored, MN, AccessDenied, Unauthenticated, AuthFailed, AuthBadToken, AuthBadEnd, AuthBusy,
 		UpstreamDown, UpstreamLost, UpstreamRefused, ReplyTooLarge, UpstreamBusy, UpstreamUnfit,
-		LimitRate, LimitBytes, LimitInFlight, LimitValue, LimitTTL, LimitKeys, LimitConns,
+		LimitRate, LimitBytes, LimitInFlight, LimitValue, LimitTTL, LimitKeys, LimitConns, Frozen,
 	}
 	for _, v := range Verbs() {
 		f := Form{Verb: v}

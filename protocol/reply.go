@@ -36,6 +36,7 @@ const (
 	StatusLimitTTL                      // not sent: the item would live longer than its identity may have it
 	StatusLimitKeys                     // not sent: more keys in one request than its identity may name
 	StatusLimitConns                    // not sent: more connections than its identity may have
+	StatusFrozen                        // not sent: an operator holds up requests of its kind
 
 	statusCount
 )

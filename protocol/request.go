@@ -142,6 +142,12 @@ func (r *Request) Access() Access {
 	return r.Verb.Access
 }
 
+// Changes reports whether the request may change what is stored, or how memcached
+// works.
+func (r *Request) Changes() bool {
+	return r.Access()&Writes != 0 || r.Verb.Category&(CatFlush|CatSettings|CatDanger) != 0
+}
+
 // Refusal is a request that is answered without being served: it was not
 // understood, or is never served. It is an error so that a parser can return it.
 type Refusal struct {

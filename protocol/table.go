@@ -107,13 +107,13 @@ var opcodes = []Verb{
 }
 
 // What quiet opcodes leave unsaid: what the client expects, and denials, by a
-// limit too, which the audit has. Common clients take an error to a quiet request for the end of
+// limit or an operator too, which the audit has. Common clients take an error to a quiet request for the end of
 // many, or for the answer to the next request; that another key's value is read
 // from then on is worse than that one denial is not heard of. A quiet read says
 // nothing at all but what it found.
 var (
 	denials = statusesOf(StatusDenied, StatusLimitRate, StatusLimitBytes, StatusLimitInFlight, StatusLimitValue,
-		StatusLimitTTL, StatusLimitKeys, StatusLimitConns)
+		StatusLimitTTL, StatusLimitKeys, StatusLimitConns, StatusFrozen)
 	quietReads = denials | statusesOf(StatusMiss, StatusNone, StatusRefused, StatusNoMemory,
 		StatusLost, StatusDown, StatusDropped, StatusBusy, StatusUnfit)
 	quietWrites = denials | statusesOf(StatusOK)

@@ -89,7 +89,7 @@ func statusNames() [statusCount]string {
 		StatusNoMemory: "no-memory", StatusRefused: "refused", StatusLost: "lost", StatusDown: "down", StatusDropped: "dropped",
 		StatusBusy: "busy", StatusUnfit: "unfit", StatusDenied: "denied", StatusInvalid: "invalid", StatusUnauthenticated: "unauthenticated",
 		StatusLimitRate: "limit-rate", StatusLimitBytes: "limit-bytes", StatusLimitInFlight: "limit-in-flight", StatusLimitValue: "limit-value",
-		StatusLimitTTL: "limit-ttl", StatusLimitKeys: "limit-keys", StatusLimitConns: "limit-conns",
+		StatusLimitTTL: "limit-ttl", StatusLimitKeys: "limit-keys", StatusLimitConns: "limit-conns", StatusFrozen: "frozen",
 	}
 }
 

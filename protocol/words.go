@@ -55,6 +55,7 @@ const (
 	LimitTTL        = "CLIENT_ERROR expiry exceeds the limit\r\n"
 	LimitKeys       = "CLIENT_ERROR too many keys in one request\r\n"
 	LimitConns      = "CLIENT_ERROR too many connections\r\n"
+	Frozen          = "CLIENT_ERROR frozen\r\n"
 )
 
 // answers say what a client of the classic dialect reads for each status of a
