@@ -25,6 +25,7 @@ const (
 	EndExpired   End = "expired"   // its certificate, or the secret it logged in with, did
 	EndLimit     End = "limit"     // its identity has too many connections
 	EndUpstream  End = "upstream"  // a value broke off after its first byte was sent
+	EndKilled    End = "killed"    // an operator closed it, or quarantined its network
 	EndDrain     End = "drain"     // slabgate is stopping
 	EndBug       End = "bug"       // a panic was recovered
 )

@@ -42,10 +42,11 @@ type exchange struct {
 	barred bool            // a login was tried and has not succeeded
 	turned protocol.Status // why the client is turned away with its first answer; StatusNone if it is not
 
-	space space // of the client's keys
-	meter meter // of its limits
-	sent  int   // bytes of the turn's replies that have left, less those of earlier turns that had not
-	watch bool  // what is permitted is worth telling, too
+	space  space  // of the client's keys
+	meter  meter  // of its limits
+	frozen freeze // what an operator holds up of its requests, set once a turn
+	sent   int    // bytes of the turn's replies that have left, less those of earlier turns that had not
+	watch  bool   // what is permitted is worth telling, too
 
 	at    int // owed[at] is being settled
 	reply reply
@@ -76,6 +77,7 @@ const (
 	evUpstreamFailed              // memcached did not serve one
 	evPermitted                   // one is let through: told only if the exchange watches
 	evLimited                     // one exceeds a limit
+	evFrozen                      // an operator holds one up
 )
 
 // newExchange returns an exchange for one client.
@@ -266,7 +268,7 @@ func (x *exchange) serve(req *protocol.Request) {
 		return
 	}
 	x.served = x.served || req.Verb.Category != protocol.CatConn
-	if !x.permits(req) || !x.affords(req) {
+	if x.holdsUp(req) || !x.permits(req) || !x.affords(req) {
 		return
 	}
 	x.place(req)

@@ -33,6 +33,7 @@ func (s *session) begin() error {
 	s.turn = turn{snap: s.snap}
 	before := s.counts.requests
 	s.x.enter(s.server.accounts.now())
+	s.x.frozen = s.server.holds.frozen(s.x.identity.Name)
 	s.turn.used, s.turn.short = s.x.feed(s.in[s.r:s.w])
 	s.x.meter.took(s.turn.used)
 	s.server.Metrics.Requests.Add(s.counts.requests - before)
@@ -64,7 +65,9 @@ func (s *session) conclude() (err error) {
 func (s *session) endTurn() (flush bool) {
 	s.turn.ended = true
 	s.r += s.turn.used
-	s.x.meter.end(s.x.emitted())
+	sent := s.x.emitted()
+	s.x.meter.end(sent)
+	s.tally(s.turn.used, sent)
 	s.x.reset()
 	if s.turn.short {
 		s.compact()

@@ -40,12 +40,15 @@ type Server struct {
 	handshakes tokens
 	shares     *shares
 	accounts   *accounts
-	guesses    rateLimit     // audit events of refused logins
-	refusals   rateLimit     // audit events of denials
+	guesses    rateLimit // audit events of refused logins
+	refusals   rateLimit // audit events of denials
+	holds      holds
 	stop       chan struct{} // closed when no more clients are taken
 
 	mu        sync.Mutex
 	sessions  map[*session]struct{}
+	gone      Traffic // of clients that are gone
+	number    uint64  // of the newest client
 	listeners []*Listener
 	stopped   bool           // no accept loop is to take another client
 	draining  bool           // none does
@@ -194,8 +197,13 @@ func (s *Server) start(l *Listener, c net.Conn) bool {
 		s.Metrics.Refused.Add(1)
 		return false
 	}
+	n.seat.transport, n.seat.addr = transportOf(l, n.facts.Addr), n.facts.Addr
 	if err := s.enter(n, c); err != nil {
-		if err != errStopped { // descriptors have run out, or the peer is unknown
+		switch err {
+		case errStopped:
+		case errQuarantined:
+			s.Metrics.Quarantined.Add(1)
+		default: // descriptors have run out, or the peer is unknown
 			s.Metrics.Refused.Add(1)
 		}
 		l.admission.leave(n.facts.Addr)
@@ -217,18 +225,24 @@ func (s *Server) enter(n *session, c net.Conn) (err error) {
 	}
 	n.wire = newWire(n.sock, s.handshakes)
 	n.conn = n.wire
+	n.introduce()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.loop = loopFor(s.loops, len(s.sessions))
-	if s.draining {
+	switch {
+	case s.draining:
 		err = errStopped
-	} else {
+	case s.holds.quarantines(n.facts.Addr, s.now()):
+		err = errQuarantined
+	default:
 		err = n.loop.Watch(n.sock, n)
 	}
 	if err != nil {
 		n.sock.Close()
 		return err
 	}
+	s.number++
+	n.seat.number = s.number
 	s.sessions[n] = struct{}{}
 	n.loop.clients++
 	s.wg.Add(1)
@@ -255,12 +269,19 @@ func (s *Server) open(n *session) {
 // finish ends a session that no loop has any more.
 func (s *Server) finish(n *session, err error) {
 	defer s.wg.Done()
+	if n.killed.Load() {
+		err = ended(EndKilled, err)
+	}
 	n.alarm.stop()
 	n.sasl.leave()
 	n.part()
 	n.close(endOf(err))
+	if n.x != nil {
+		n.tally(0, max(0, n.x.sent)) // of a turn that was not finished
+	}
 	s.mu.Lock()
 	delete(s.sessions, n)
+	s.gone.add(n)
 	n.loop.clients--
 	s.mu.Unlock()
 	if !n.known {

@@ -60,6 +60,8 @@ type session struct {
 	counts  counts
 	denials denied
 
+	seat     seat        // what others see of it
+	killed   atomic.Bool // an operator ended it
 	idle     bool        // it waits for a request, and nothing of one has come
 	lull     bool        // it has been idle since a drain of idle clients began
 	draining atomic.Bool // the session ends once it has answered what is asked next
@@ -127,6 +129,7 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 		s.x.space.live = s.server.Generations.Use(context.Background(), root)
 	}
 	s.join(payer{id.Name, root}, &id.Limits)
+	s.introduce()
 }
 
 var errMoved = errors.New("proxy: the client's keys have another namespace now")
@@ -143,6 +146,7 @@ func (s *session) become(snap *Snapshot, id *policy.Identity) error {
 	if p := (payer{id.Name, root}); p != s.payer {
 		s.join(p, &id.Limits)
 	}
+	s.introduce()
 	return nil
 }
 
@@ -312,6 +316,7 @@ func (s *session) sniff() error {
 	if s.x != nil {
 		s.x.parser.Dialect = s.dialect
 	}
+	s.introduce()
 	return nil
 }
 
@@ -333,6 +338,8 @@ func (s *session) observe(e event, req *protocol.Request, d policy.Decision) {
 		s.counts.limited++
 		m.Limited.Add(1)
 		s.writeDown(audit.Deny, req, d)
+	case evFrozen:
+		m.Frozen.Add(1)
 	case evPermitted:
 		s.observePermitted(req, d)
 	}

@@ -39,6 +39,9 @@ type Metrics struct {
 	Denied         atomic.Int64 // requests denied by policy
 	WouldDeny      atomic.Int64 // requests a policy in mode audit would have denied
 	Limited        atomic.Int64 // requests refused for a limit of their identity
+	Frozen         atomic.Int64 // requests refused because an operator holds them up
+	Killed         atomic.Int64 // connections that an operator closed
+	Quarantined    atomic.Int64 // connections closed at once, because their network is quarantined
 	UpstreamFails  atomic.Int64 // commands that got no answer from memcached
 	Dials          atomic.Int64 // connections to memcached made
 	DialFails      atomic.Int64
