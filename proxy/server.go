@@ -33,6 +33,7 @@ type Server struct {
 	Sampler     *audit.Sampler     // of permitted requests that are recorded; nil records none
 	Learned     *learn.Recorder    // of what clients in mode learn ask for; nil records nothing
 	Generations *generations.Store // of namespaces; needed if an identity has one
+	Left        func(*ClientInfo)  // unless nil, called with each client that is gone; the info is the callee's during the call
 	Clock       func() time.Time   // wall clock of certificates and expiries; nil is time.Now
 	Spread      time.Duration      // over which a drain sends away idle clients; 0 is all at once
 
@@ -289,6 +290,10 @@ func (s *Server) finish(n *session, err error) {
 	}
 	n.listener.done()
 	s.Metrics.Sessions.Add(-1)
+	if s.Left != nil {
+		info := n.info()
+		s.Left(&info)
+	}
 	n.finish(err)
 }
 
