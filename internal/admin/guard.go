@@ -47,7 +47,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		case !g.take():
 			why = "too many connections"
 		default:
-			return &guarded{Conn: c, guard: g}, nil
+			return &guarded{Conn: c, guard: g, uid: uid}, nil
 		}
 		c.Close()
 		g.metrics.AdminRefused.Add(1)
@@ -94,6 +94,7 @@ func peerOf(c net.Conn) (uint32, error) {
 type guarded struct {
 	net.Conn
 	guard *guard
+	uid   uint32 // of its peer
 	once  sync.Once
 }
 

@@ -39,7 +39,9 @@ type page struct {
 	answer       func(s *Server, r *http.Request) (any, error)
 }
 
-var pages = []page{
+var pages = slices.Concat(ownPages, viewPages, holderPages, operations)
+
+var ownPages = []page{
 	{"GET", "/denials", (*Server).denials},
 	{"GET", "/denials/{id}", func(s *Server, r *http.Request) (any, error) { return s.denial(r) }},
 	{"GET", "/denials/{id}/explain", (*Server).explain},
@@ -50,7 +52,7 @@ var pages = []page{
 // handler answers every page, and says of everything else that it is none.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, p := range slices.Concat(pages, operations) {
+	for _, p := range pages {
 		mux.HandleFunc(p.method+" "+p.path, func(w http.ResponseWriter, r *http.Request) {
 			if answer, err := p.answer(s, r); err != nil {
 				refuse(w, err)

@@ -3,8 +3,11 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +16,18 @@ import (
 
 	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/metrics"
+	"github.com/slabgate/slabgate/internal/status"
 	"github.com/slabgate/slabgate/internal/testkit"
+	"github.com/slabgate/slabgate/proxy"
 )
 
 // backend is a slabgate that knows one namespace.
-type backend struct{ ring *denials.Ring }
+type backend struct {
+	ring *denials.Ring
+
+	mu     sync.Mutex
+	doings []string
+}
 
 func (b *backend) Denials() *denials.Ring { return b.ring }
 
@@ -37,9 +47,43 @@ func (b *backend) Flush(_ context.Context, namespace string) (from, to uint64, e
 
 func (b *backend) Learned() any { return []string{"a"} }
 
+func (b *backend) Status() *status.Document {
+	return &status.Document{Schema: status.Schema, Host: "here", Denials: status.Denials{Total: 7}}
+}
+
+func (b *backend) Clients() []proxy.ClientInfo {
+	return []proxy.ClientInfo{{ID: "c1", Identity: "web", Since: time.Unix(1_800_000_000, 0).UTC()}}
+}
+
+// did remembers what the backend was told to do, and by whom.
+func (b *backend) did(ctx context.Context, format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.doings = append(b.doings, Asker(ctx)+": "+fmt.Sprintf(format, args...))
+}
+
+func (b *backend) Kill(ctx context.Context, id string) error {
+	if id != "c1" {
+		return &Error{404, "no such client", "name another"}
+	}
+	b.did(ctx, "kill %s", id)
+	return nil
+}
+
+func (b *backend) Freeze(ctx context.Context, identity string, writes, on bool) error {
+	b.did(ctx, "freeze %q %t %t", identity, writes, on)
+	return nil
+}
+
+func (b *backend) Quarantine(ctx context.Context, network netip.Prefix, during time.Duration) (int, error) {
+	b.did(ctx, "quarantine %s %s", network, during)
+	return 2, nil
+}
+
 // rig is a served admin socket.
 type rig struct {
 	ring    *denials.Ring
+	backend *backend
 	logs    *zapobserver.ObservedLogs
 	metrics metrics.Metrics
 	path    string
@@ -55,11 +99,12 @@ func startRig(t *testing.T) *rig {
 	core, logs := zapobserver.New(zap.DebugLevel)
 	ctx, stop := context.WithCancel(context.Background())
 	r := &rig{ring: denials.New(), logs: logs, path: filepath.Join(socketDir(t), "admin.sock"), stop: stop, served: make(chan error, 1)}
+	r.backend = &backend{ring: r.ring}
 	l, err := Listen(r.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Backend: &backend{r.ring}, Log: zap.New(core), Metrics: &r.metrics}
+	s := &Server{Backend: r.backend, Log: zap.New(core), Metrics: &r.metrics}
 	go func() { r.served <- s.Serve(ctx, l) }()
 	r.client = Dial(r.path)
 	t.Cleanup(func() {

@@ -38,6 +38,8 @@ type Backend interface {
 	// Learned is what was learned of clients. It is marshalled as JSON.
 	Learned() any
 
+	Viewer
+	Holder
 	Operator
 }
 
@@ -61,6 +63,7 @@ func (s *Server) Serve(ctx context.Context, l *Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withAsker,
 		ErrorLog:          zap.NewStdLog(s.Log),
 	}
 	stopped := make(chan struct{})

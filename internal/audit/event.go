@@ -51,6 +51,7 @@ type Event struct {
 	Reason     string      `json:"reason,omitempty"`
 	Key        string      `json:"key,omitempty"`     // what Options.Keys shows of RawKey
 	Flushed    string      `json:"flushed,omitempty"` // number of the namespace before and after: 7 → 8
+	Target     string      `json:"target,omitempty"`  // what an operator did something to
 	Digest     string      `json:"digest,omitempty"`
 	Generation uint64      `json:"generation,omitempty"` // number of the configuration in force, from 1
 	Count      int64       `json:"count,omitempty"`      // of like events that were not written and this one stands for
