@@ -37,13 +37,13 @@ type watched struct {
 	dir string // of its sockets
 }
 
-func startWatched(t *testing.T) *watched {
+func startWatched(t *testing.T, args ...string) *watched {
 	t.Helper()
-	return startWatchedWith(t, "")
+	return startWatchedWith(t, "", args...)
 }
 
 // startWatchedWith has more in its slabgate.yaml.
-func startWatchedWith(t *testing.T, more string) *watched {
+func startWatchedWith(t *testing.T, more string, args ...string) *watched {
 	t.Helper()
 	fake := testkit.StartFake(t, testkit.FakeOptions{})
 	s := newSite(t)
@@ -56,7 +56,7 @@ func startWatchedWith(t *testing.T, more string) *watched {
 	s.edit(t, "slabgate.yaml", "upstreams:", "  - {name: app, address: \"unix:"+dir+"/app\", transport: plaintext}\nadmin: {socket: "+dir+"/admin}\nupstreams:")
 	s.write(t, "slabgate.yaml", s.read(t, "slabgate.yaml")+more)
 	s.write(t, "policy.yaml", openPolicy)
-	return &watched{s.start(t), s, dir}
+	return &watched{s.start(t, args...), s, dir}
 }
 
 // asks sends lines to the listener and reads as many answers.

@@ -30,7 +30,7 @@ func (d *daemon) lameDuck() {
 		return
 	}
 	d.log.Info("draining idle clients", zap.Int64("clients", d.metrics.Sessions.Load()), zap.Duration("spread", d.server.Spread))
-	d.tell(systemd.Status(d.status()))
+	d.tell(systemd.Status(d.oneLine()))
 	ctx, end := context.WithCancel(context.Background())
 	d.endDucks = end
 	d.ducks.Go(func() {

@@ -74,8 +74,8 @@ func (d *daemon) tell(err error) {
 	}
 }
 
-// status is the daemon in one line, as systemctl shows it.
-func (d *daemon) status() string {
+// oneLine is the daemon in one line, as systemctl shows it.
+func (d *daemon) oneLine() string {
 	what := "serving"
 	if d.life.draining.Load() {
 		what = "sending idle clients away, and serving"

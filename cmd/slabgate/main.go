@@ -99,7 +99,9 @@ func newRoot(io stdio) *cobra.Command {
 		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newPolicy(io),
 		newReload(io), newDrain(io), newStop(io), newWait(io), newHealthcheck(io),
 		newUser(io), newCert(io), newHash(io), newVersion(io),
+		newStatus(io), newTop(io), newClients(io),
 	)
+	root.AddCommand(newHolds(io)...)
 	root.SetHelpCommand(newHelp(io, root))
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -21,7 +21,7 @@ import (
 // what they said before are no reload.
 func (d *daemon) reload(quietly bool) admin.Reloaded {
 	d.tell(systemd.Reloading())
-	defer func() { d.tell(systemd.Ready(d.status())) }()
+	defer func() { d.tell(systemd.Ready(d.oneLine())) }()
 	l := d.load(d.generation + 1)
 	d.follows(l.config)
 	r := admin.Reloaded{Before: d.snapshot.Digest, Secret: l.usersFile(), Findings: told(l.found), Changed: []string{}, NeedsRestart: []string{}}
@@ -39,6 +39,7 @@ func (d *daemon) reload(quietly bool) admin.Reloaded {
 
 // refuseReload says why nothing has changed.
 func (d *daemon) refuseReload(found finding.List) {
+	d.look.reloaded(false, found)
 	d.metrics.ReloadsRefused.Add(1)
 	d.record(audit.Event{Kind: audit.ReloadRefuse, Digest: d.snapshot.Digest, Generation: d.generation})
 	for _, f := range found {
@@ -50,6 +51,7 @@ func (d *daemon) refuseReload(found finding.List) {
 
 // takeReload puts what was read into force.
 func (d *daemon) takeReload(l *loaded, r *admin.Reloaded) {
+	d.look.reloaded(true, l.found)
 	d.generation++
 	d.keepTLS(l.snapshot)
 	if changed := d.parts.changed(l.parts); len(changed) > 0 {

@@ -65,6 +65,7 @@ type daemon struct {
 	spaces     *generations.Store
 	server     *proxy.Server
 	denials    *denials.Ring
+	look       *lookout
 	listeners  []*proxy.Listener
 	admin      *admin.Listener // nil for none
 	shutdown   config.Shutdown
@@ -120,6 +121,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
 		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1, denials: denials.New(),
 		parts: l.parts, orders: make(chan func()),
+		look: newLookout(l.found, time.Now()),
 	}
 	d.follows(l.config)
 	limitMemory()
@@ -140,6 +142,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d.server = &proxy.Server{
 		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
 		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials, Learned: new(learn.Recorder),
+		Left:        d.look.left,
 		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
 		Spread: spread(l.config.Shutdown),
 	}
@@ -196,13 +199,14 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	return nil
 }
 
-// follow keeps the generations of namespaces up to date until stop is called, which
-// waits for it. The end of ctx does not end it: clients are served until they have
+// follow keeps the generations of namespaces, and what the status tells, up to date
+// until stop is called, which waits for it. The end of ctx does not end it: clients are served until they have
 // drained.
 func (d *daemon) follow(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { d.spaces.Run(ctx) })
+	running.Go(func() { d.look.run(ctx, d.server, d.pool) })
 	return func() {
 		cancel()
 		running.Wait()
@@ -225,7 +229,7 @@ func (d *daemon) ready() {
 		addresses[i] = l.Name + " " + l.Transport + " " + l.Addr().String()
 	}
 	d.life.started.Store(true)
-	d.tell(systemd.Ready(d.status()))
+	d.tell(systemd.Ready(d.oneLine()))
 	d.log.Info("ready", zap.Strings("listeners", addresses), zap.String("admin", d.started.Admin.Socket))
 }
 
