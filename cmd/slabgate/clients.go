@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slabgate/slabgate/internal/status"
 	"github.com/slabgate/slabgate/proxy"
 )
 
@@ -78,7 +79,7 @@ func printClients(out io.Writer, list []proxy.ClientInfo) error {
 			transport += " " + c.TLSVersion
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, visible(cmp.Or(c.Identity, "-")), visible(c.Peer), transport, cmp.Or(c.Dialect, "-"),
-			span(now.Sub(c.Since)), si(float64(c.Requests)), si(float64(c.Denied+c.WouldDeny)))
+			status.Span(now.Sub(c.Since)), status.Count(float64(c.Requests)), status.Count(float64(c.Denied+c.WouldDeny)))
 	}
 	return w.Flush()
 }

@@ -59,19 +59,19 @@ func (s *screen) lines() []string {
 // head says what runs, and how everything does that is only one.
 func (s *screen) head() []string {
 	d := s.doc
-	first := fmt.Sprintf("slabgate %s  %s  up %s  config %s %s", d.Build.Version, d.Host, span(d.Time.Sub(d.Started)), clipTo(d.Config.Digest, 8), reloadWord(&d.Config))
+	first := fmt.Sprintf("slabgate %s  %s  up %s  config %s %s", d.Build.Version, d.Host, status.Span(d.Time.Sub(d.Started)), clipTo(d.Config.Digest, 8), reloadWord(&d.Config))
 	up := "upstream DOWN " + d.Upstream.Error
 	switch {
 	case d.Upstream.Checked.IsZero():
 		up = "upstream not asked yet"
 	case d.Upstream.Up:
-		up = fmt.Sprintf("upstream ok %s  memcached %s", milli(d.Upstream.RoundTrip), d.Upstream.Version)
+		up = fmt.Sprintf("upstream ok %s  memcached %s", status.Milli(d.Upstream.RoundTrip), d.Upstream.Version)
 	}
 	for _, c := range d.Certificates {
 		up += fmt.Sprintf("  cert %s %dd", c.Listener, c.Days)
 	}
 	t := &d.Traffic
-	return []string{first, up, fmt.Sprintf("%s req/s  in %s/s  out %s/s", si(t.Requests), bytesOf(t.BytesIn), bytesOf(t.BytesOut)), ""}
+	return []string{first, up, fmt.Sprintf("%s req/s  in %s/s  out %s/s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut)), ""}
 }
 
 // reloadWord is how the last reload went.
@@ -132,7 +132,7 @@ func (s *screen) denied() []string {
 		if g.Event != "deny" {
 			mark = "~" // served, as the policy is in mode audit
 		}
-		entry := []string{fmt.Sprintf("  %-6s %-16s %-20s %s%-5s %s", g.ID, clipTo(g.Identity, 16), clipTo(g.Command, 20), mark, si(float64(g.Count)), deniedBy(g))}
+		entry := []string{fmt.Sprintf("  %-6s %-16s %-20s %s%-5s %s", g.ID, clipTo(g.Identity, 16), clipTo(g.Command, 20), mark, status.Count(float64(g.Count)), deniedBy(g))}
 		if g.Fix != "" {
 			entry = append(entry, "         fix  "+g.Fix)
 		}
@@ -172,7 +172,7 @@ func (s *screen) clients() []string {
 	return append(lines, s.list(len(rows), len(rows), func(i int) []string {
 		g := &rows[i]
 		return []string{fmt.Sprintf("  %-22s %-9s %7d %9s %8s %9s %7s", clipTo(cmp.Or(g.Identity, "(nobody yet)"), 22), g.Transport, g.Connections,
-			si(g.ops), si(g.denied), bytesOf(g.bytes), span(s.doc.Time.Sub(g.Oldest)))}
+			status.Count(g.ops), status.Count(g.denied), status.Bytes(g.bytes), status.Span(s.doc.Time.Sub(g.Oldest)))}
 	})...)
 }
 

@@ -123,16 +123,3 @@ func TestScreenRates(t *testing.T) {
 		t.Errorf("got %+v", rows[i])
 	}
 }
-
-func TestUnits(t *testing.T) {
-	for got, want := range map[string]string{
-		si(0): "0", si(7): "7", si(7.25): "7.2", si(950): "950", si(9100): "9.1k", si(42e6): "42M", si(1e18): "1000000T",
-		bytesOf(12): "12 B", bytesOf(4200): "4.2 kB", milli(0.00011): "0.11 ms",
-		span(-time.Second): "0s", span(59 * time.Second): "59s", span(5 * time.Minute): "5m", span(2*time.Hour + 5*time.Minute): "2h05m",
-		span(76 * time.Hour): "3d04h", span(2400 * time.Hour): "100d",
-	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}

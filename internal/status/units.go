@@ -1,15 +1,15 @@
-package main
+package status
 
 import (
 	"fmt"
 	"time"
 )
 
-// si is a figure in five characters or so: 950, 9.1k, 42M.
-func si(v float64) string { return scaled(v, 1000, []string{"", "k", "M", "G", "T"}) }
+// Count is a figure in five characters or so: 950, 9.1k, 42M.
+func Count(v float64) string { return scaled(v, 1000, []string{"", "k", "M", "G", "T"}) }
 
-// bytesOf is a number of bytes: 950 B, 4.2 kB.
-func bytesOf(v float64) string { return scaled(v, 1000, []string{" B", " kB", " MB", " GB", " TB"}) }
+// Bytes is a number of bytes: 950 B, 4.2 kB.
+func Bytes(v float64) string { return scaled(v, 1000, []string{" B", " kB", " MB", " GB", " TB"}) }
 
 func scaled(v, step float64, units []string) string {
 	i := 0
@@ -23,11 +23,11 @@ func scaled(v, step float64, units []string) string {
 	return fmt.Sprintf("%.0f%s", v, units[i])
 }
 
-// milli is a time of seconds in milliseconds.
-func milli(seconds float64) string { return fmt.Sprintf("%.2f ms", seconds*1000) }
+// Milli is a time of seconds in milliseconds.
+func Milli(seconds float64) string { return fmt.Sprintf("%.2f ms", seconds*1000) }
 
-// span is how long something has been, in six characters at most: 12s, 5m, 3d04h.
-func span(d time.Duration) string {
+// Span is how long something has been, in six characters at most: 12s, 5m, 3d04h.
+func Span(d time.Duration) string {
 	d = max(0, d)
 	switch days := int(d.Hours() / 24); {
 	case d < time.Minute:
