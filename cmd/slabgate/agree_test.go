@@ -18,7 +18,10 @@ func TestAllViewsAgree(t *testing.T) {
 	w.asks(t, "get other:1", "get other:2", "flush_all", "get web:1", "get web:1")
 	w.call(t, "freeze", "writes", "web").want(t, exitOK)
 	var d *status.Document
-	if !eventually(func() bool { d = w.statusNow(t); return d.Traffic.Total.Requests == 7 && d.Clients.Total == 2 && d.Upstream.Up }) {
+	if !eventually(func() bool {
+		d = w.statusNow(t)
+		return d.Traffic.Total.Requests == 7 && d.Clients.Total == 2 && d.Upstream.Up
+	}) {
 		t.Fatalf("got %+v", d)
 	}
 	browser := httptest.NewRecorder()
