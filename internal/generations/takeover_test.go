@@ -23,9 +23,10 @@ func TestTheNextProcessWaitsForTheFile(t *testing.T) {
 	c := newCache()
 	old := start(t, c)
 	_, flushed := old.flushed("t/a/")
-	c.clear()
 	next := beside(t, old)
-	next.want("what the file has", "t/a/", flushed, c) // memcached has lost its record
+	c.setDown(true)
+	next.want("what the file has", "t/a/", flushed, nil)
+	c.setDown(false)
 	next.flushed("t/b/")
 	next.lookAt(3)
 	if text := read(t, old.cfg.File); strings.Contains(text, "t/b/") {
@@ -43,9 +44,9 @@ func TestTheNextProcessWaitsForTheFile(t *testing.T) {
 		}
 	}
 	_, last = next.flushed("t/c/")
-	c.clear()
+	c.setDown(true)
 	next.restart()
-	next.want("what was written down later", "t/c/", last, c)
+	next.want("what was written down later", "t/c/", last, nil)
 }
 
 // What the other process could not do any more is done by this one, once.
