@@ -5,7 +5,10 @@
 // figures are shown.
 package metrics
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Burn is why a connection to memcached was given up.
 type Burn uint8
@@ -43,12 +46,45 @@ type Metrics struct {
 	Killed         atomic.Int64 // connections that an operator closed
 	Quarantined    atomic.Int64 // connections closed at once, because their network is quarantined
 	UpstreamFails  atomic.Int64 // commands that got no answer from memcached
+	UpstreamOpen   atomic.Int64 // gauge: connections to memcached
 	Dials          atomic.Int64 // connections to memcached made
 	DialFails      atomic.Int64
-	Reloads        atomic.Int64
-	ReloadsRefused atomic.Int64
+	Reloads        Stamped
+	ReloadsRefused Stamped
 	AuditDrops     atomic.Int64
-	AdminRefused   atomic.Int64 // connections to the admin socket closed, for their user or their number
+	AdminRefused   atomic.Int64 // connections to the admin socket or page closed, for their user or their number
 	Panics         atomic.Int64 // recovered, one connection each; 0 in a right program
+	Draining       atomic.Bool  // gauge: no more clients are taken, or soon will not be
 	Burns          [BurnCount]atomic.Int64
+
+	Identities Set[string, Identity]
+	Listeners  Set[ListenerName, Listener]
+	Decisions  Set[Decision, atomic.Int64] // of the policy
+	Attempts   Set[Attempt, atomic.Int64]  // logins, by how they went
+	Plaintext  Sources
+
+	Handshake Histogram         // of TLS, from its first byte
+	Overhead  Histogram         // of a turn, without what memcached took
+	Upstream  Histogram         // of a command to memcached
+	Duration  [Groups]Histogram // of a request, by group
+}
+
+// Stamped is a counter that remembers when it grew.
+type Stamped struct{ n, last atomic.Int64 }
+
+// Add adds n, now.
+func (s *Stamped) Add(n int64) {
+	s.last.Store(time.Now().UnixNano())
+	s.n.Add(n)
+}
+
+// Load is the count.
+func (s *Stamped) Load() int64 { return s.n.Load() }
+
+// Last is when it last grew, the zero time if it never did.
+func (s *Stamped) Last() time.Time {
+	if ns := s.last.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
 }
