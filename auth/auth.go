@@ -51,6 +51,7 @@ type Login struct {
 	Mechanism  string    // "ascii", "PLAIN", "SCRAM-SHA-256-PLUS", …
 	Generation uint64    // of the users file that verified it
 	NotAfter   time.Time // when the secret that matched ends; zero is never
+	Slot       int       // which of the user's secrets matched, in the order of the file, from 0
 
 	secret fingerprint // of the secret that matched
 }

@@ -15,17 +15,22 @@ func fingerprintOf(r Record) fingerprint { return sha256.Sum256([]byte(r.String(
 // there and not disabled, and the record that matched is still of one of the
 // user's secrets that is live at now. A nil u honours nothing.
 func (u *Users) Honours(l *Login, now time.Time) bool {
-	return u != nil && u.honoured(l, now) != nil
+	if u == nil {
+		return false
+	}
+	_, s := u.honoured(l, now)
+	return s != nil
 }
 
-// honoured is the live secret with the record that matched, or nil.
-func (u *Users) honoured(l *Login, now time.Time) *StoredSecret {
-	for _, s := range candidates(u.byName[l.User], now) {
+// honoured is the live secret with the record that matched, or nil, and its place
+// among those of its user.
+func (u *Users) honoured(l *Login, now time.Time) (slot int, _ *StoredSecret) {
+	for i, s := range candidates(u.byName[l.User], now) {
 		if s != nil && s.has(l.secret) {
-			return s
+			return i, s
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // has reports whether one of the records of s is the one with this fingerprint.

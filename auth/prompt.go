@@ -94,11 +94,11 @@ func newDecoyKey(rand io.Reader) ([]byte, error) {
 func (v *Verifier) loginBy(r Record, user string) (Login, bool) {
 	users := v.users.Load()
 	login := Login{User: user, Generation: users.generation, secret: fingerprintOf(r)}
-	s := users.honoured(&login, v.now())
+	slot, s := users.honoured(&login, v.now())
 	if s == nil {
 		return Login{}, false
 	}
-	login.NotAfter = s.NotAfter
+	login.NotAfter, login.Slot = s.NotAfter, slot
 	return login, true
 }
 

@@ -148,7 +148,7 @@ type judgement struct {
 // login is the login that a right password makes.
 func (j *judgement) login(user string) Login {
 	s := &j.users.byName[user].Secrets[j.secret]
-	return Login{User: user, Generation: j.users.generation, NotAfter: s.NotAfter, secret: fingerprintOf(s.Record)}
+	return Login{User: user, Generation: j.users.generation, NotAfter: s.NotAfter, Slot: j.secret, secret: fingerprintOf(s.Record)}
 }
 
 // judge says whether the password is right.
