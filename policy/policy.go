@@ -7,6 +7,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -81,6 +82,17 @@ func (p *Policy) Find(name string) (*Identity, bool) {
 // Identities returns the name of every identity, sorted.
 func (p *Policy) Identities() []string {
 	return sortedNames(p.identities)
+}
+
+// Rules returns the name of every rule, each once, in no order.
+func (p *Policy) Rules() []RuleRef {
+	seen := make(map[RuleRef]bool)
+	for _, id := range p.identities {
+		for _, r := range id.rules {
+			seen[r.ref] = true
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
 }
 
 // sortedNames returns the keys of m, sorted.
