@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"slices"
+	"time"
 
 	"github.com/slabgate/slabgate/internal/buffers"
 	"github.com/slabgate/slabgate/protocol"
@@ -42,6 +43,7 @@ type Batch struct {
 	overSoft  bool   // a value was dropped that may be asked for again
 	overHard  bool   // a value was dropped that may not
 	owner     Owner
+	Took      time.Duration // of memcached, for its rounds so far
 }
 
 // Owner is whoever waits for a batch. Served is called once for each time it was
@@ -65,7 +67,7 @@ func (b *Batch) Reset() {
 		buffers.Put(b.values)
 		b.values = nil
 	}
-	b.sent, b.lastWrite = 0, -1
+	b.sent, b.lastWrite, b.Took = 0, -1, 0
 	b.owner = nil
 	b.overSoft, b.overHard = false, false
 }

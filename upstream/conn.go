@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/slabgate/slabgate/internal/metrics"
@@ -42,6 +43,16 @@ type conn struct {
 	r, w  int // rbuf[r:w] is read and not used
 	wbuf  []byte
 	slots chan struct{} // whose slot it takes while it is leased
+	open  *atomic.Int64 // counts it until it is closed; nil if nothing does
+}
+
+// Close closes the connection, which is one less then.
+func (c *conn) Close() error {
+	if c.open != nil {
+		c.open.Add(-1)
+		c.open = nil
+	}
+	return c.Conn.Close()
 }
 
 // room moves what is not used to the front and returns the rest of rbuf.

@@ -127,6 +127,8 @@ func (p *Pool) dialAs(probe bool) (*conn, error) {
 		return nil, err
 	}
 	p.metrics.Dials.Add(1)
+	p.metrics.UpstreamOpen.Add(1)
+	c.open = &p.metrics.UpstreamOpen
 	info := c.info
 	if old := p.info.Swap(&info); p.gate.succeeded(probe) || old == nil || *old != info {
 		p.log.Info("server up", zap.String("upstream", p.cfg.Name), zap.String("address", p.cfg.Address),

@@ -33,7 +33,8 @@ type Lane struct {
 	reader reader
 	size   int // bytes of a reply's value, as they have been lately: it rises at once and falls slowly
 
-	deadline time.Time // of the round under way
+	began    time.Time // when the round under way was sent
+	deadline time.Time // of it
 	timer    *time.Timer
 	timed    bool // the timer runs, maybe for an earlier round
 }

@@ -18,8 +18,8 @@ import (
 // errSink marks an error of the receiver of a streamed value, not of memcached.
 var errSink = errors.New("upstream: receiver of the value gave up")
 
-// errBusy says that every connection of the pool is leased.
-var errBusy = errors.New("upstream: every connection is in use")
+// ErrBusy says that every connection of the pool is leased: memcached may be well.
+var ErrBusy = errors.New("upstream: every connection is in use")
 
 // keylessLeases is how many of the leased connections are kept for commands about
 // no key, in a pool that has eight times as many: whoever looks after memcached
@@ -77,6 +77,20 @@ func (p *Pool) Leases() int { return cap(p.slots) }
 // Shared is how many lanes there are to be, each for a loop of its own.
 func (p *Pool) Shared() int { return p.shared }
 
+// Stats is how many connections a pool has at a moment.
+type Stats struct {
+	Open int // to memcached, whether in use or not
+	Idle int // of them, that wait to be leased
+	Most int // that may be open
+}
+
+// Stats returns how many connections there are.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{Open: int(p.metrics.UpstreamOpen.Load()), Idle: len(p.idle), Most: p.cfg.PoolMax}
+}
+
 // Check makes a connection, or takes one, and asks for the version on it:
 // memcached answers, or the error says why not.
 func (p *Pool) Check(ctx context.Context) error {
@@ -104,7 +118,7 @@ func (p *Pool) with(ctx context.Context, slots chan struct{}, use func(*conn) er
 
 // notSent is the status of a command for which err left no connection.
 func notSent(err error) protocol.Status {
-	if errors.Is(err, errBusy) {
+	if errors.Is(err, ErrBusy) {
 		return protocol.StatusBusy
 	}
 	return protocol.StatusDown
@@ -227,7 +241,7 @@ func (p *Pool) reserve(ctx context.Context, slots chan struct{}) error {
 	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return errBusy
+		return ErrBusy
 	}
 }
 

@@ -55,14 +55,14 @@ func TestLease(t *testing.T) {
 		held = append(held, c)
 	}
 	r.cfg.ConnectTimeout = 30 * time.Millisecond
-	if _, err := r.lease(ctx); !errors.Is(err, errBusy) {
-		t.Errorf("one lease too many: error %v, want %v", err, errBusy)
+	if _, err := r.lease(ctx); !errors.Is(err, ErrBusy) {
+		t.Errorf("one lease too many: error %v, want %v", err, ErrBusy)
 	}
 	r.cfg.ConnectTimeout = hang
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := r.lease(gone); !errors.Is(err, errBusy) {
-		t.Errorf("lease of one that left: error %v, want %v", err, errBusy)
+	if _, err := r.lease(gone); !errors.Is(err, ErrBusy) {
+		t.Errorf("lease of one that left: error %v, want %v", err, ErrBusy)
 	}
 
 	served := make(chan *conn)
@@ -78,6 +78,9 @@ func TestLease(t *testing.T) {
 		r.giveBack(c, nil)
 	}
 	testkit.Eventually(t, "two idle connections", func() bool { return fake.Conns() == 2 })
+	if got, want := r.Stats(), (Stats{Open: 2, Idle: 2, Most: 6}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
 	if len(r.idle) != 2 || r.m.Dials.Load() != 5 {
 		t.Errorf("%d idle, %d dials; want 2 and 5", len(r.idle), r.m.Dials.Load())
 	}

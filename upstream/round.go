@@ -51,6 +51,7 @@ func (l *Lane) round() {
 		return
 	}
 	l.extend()
+	l.began = l.deadline.Add(-l.pool.cfg.RequestTimeout)
 	if err := l.send(); err != nil {
 		l.failRound(err)
 	}
@@ -243,8 +244,20 @@ func (l *Lane) settle() error {
 		return errEarly
 	}
 	l.size = max(l.reader.bytes/len(l.flight), l.size-l.size/8)
+	l.time()
 	l.release()
 	return nil
+}
+
+// time counts how long memcached took for the round, and tells its batches.
+func (l *Lane) time() {
+	took := time.Since(l.began)
+	l.pool.metrics.Upstream.Observe(took, len(l.flight))
+	for i := range l.flight {
+		if b := l.flight[i].batch; i == 0 || l.flight[i-1].batch != b {
+			b.Took += took
+		}
+	}
 }
 
 // failRound burns the connection. If memcached was late, whoever waits has waited
