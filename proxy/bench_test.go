@@ -8,6 +8,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
@@ -65,6 +66,7 @@ func turnOf(t testing.TB, whose string, ask string, answer protocol.Reply) (turn
 	}
 	accounts := newAccounts()
 	x.meter.account, _ = accounts.enter(payer{}, 0)
+	x.tally.turnTo(new(metrics.Metrics), x.identity.Name)
 	x.parser.Dialect, _ = protocol.DialectOf(ask[0])
 	in := []byte(ask)
 	turn = func() {
@@ -79,7 +81,10 @@ func turnOf(t testing.TB, whose string, ask string, answer protocol.Reply) (turn
 			t.Fatalf("%q: no answer", ask)
 		}
 		x.meter.took(len(in))
-		x.meter.end(x.emitted())
+		sent := x.emitted()
+		x.meter.end(sent)
+		x.tally.moved(len(in), sent)
+		x.tally.flush()
 		x.taken()
 		x.reset()
 	}

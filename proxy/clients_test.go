@@ -140,7 +140,7 @@ func TestTallyAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		s.counts.requests++
 		s.x.asked.Now++
-		s.tally(10, 20)
+		s.show(10, 20)
 	}); n != 0 {
 		t.Errorf("got %v allocations", n)
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 	"github.com/slabgate/slabgate/upstream"
@@ -45,6 +46,7 @@ type exchange struct {
 	space  space  // of the client's keys
 	meter  meter  // of its limits
 	frozen freeze // what an operator holds up of its requests, set once a turn
+	tally  tally  // of what its requests come to
 	sent   int    // bytes of the turn's replies that have left, less those of earlier turns that had not
 	watch  bool   // what is permitted is worth telling, too
 
@@ -122,6 +124,7 @@ func (x *exchange) feed(in []byte) (used int, short bool) {
 // refuse answers a request that was not understood.
 func (x *exchange) refuse(err error) {
 	x.observer.observe(evMalformed, nil, policy.Decision{})
+	x.tally.malformed()
 	var refusal *protocol.Refusal
 	if !errors.As(err, &refusal) {
 		x.end = EndBug
@@ -163,12 +166,13 @@ func (x *exchange) permits(req *protocol.Request) bool {
 		return true
 	}
 	d := x.identity.Decide(req, &x.asked)
-	gone := req.Unwanted && !x.valueTooLong(req) // it was denied when its value came
+	if req.Unwanted && !x.valueTooLong(req) { // it was denied when its value came
+		d.Verdict = policy.Deny
+	}
+	x.tally.decided(&d)
 	switch {
 	case d.Verdict == policy.Deny && x.sift(req):
 		return true
-	case d.Verdict == policy.Deny || gone:
-		d.Verdict = policy.Deny
 	case d.Verdict == policy.Allow:
 		if x.watch {
 			x.observer.observe(evPermitted, req, d)
@@ -177,12 +181,22 @@ func (x *exchange) permits(req *protocol.Request) bool {
 	}
 	x.observer.observe(evDenied, req, d)
 	if d.Verdict != policy.Deny {
+		x.tolerates(req, d)
 		return true
 	}
+	x.tally.became(req.Verb, metrics.Denied)
 	from := len(x.local)
 	x.local = x.appendDenial(x.local, req)
 	x.owe(from)
 	return false
+}
+
+// tolerates counts a request that would be denied but for a mode audit. What is
+// learned is as good as allowed.
+func (x *exchange) tolerates(req *protocol.Request, d policy.Decision) {
+	if d.Verdict == policy.WouldDeny {
+		x.tally.became(req.Verb, metrics.WouldDeny)
+	}
 }
 
 // sift drops the keys of a denied read of several that are denied, if the
@@ -225,10 +239,13 @@ func (x *exchange) sift(req *protocol.Request) bool {
 // snapshot and has not been carried out.
 func (x *exchange) stillPermits(req *protocol.Request) bool {
 	d := x.identity.Decide(req, &x.asked)
-	if d.Verdict == policy.Deny {
-		x.observer.observe(evDenied, req, d)
+	if d.Verdict != policy.Deny {
+		return true
 	}
-	return d.Verdict != policy.Deny
+	x.tally.decided(&d)
+	x.tally.became(req.Verb, metrics.Denied)
+	x.observer.observe(evDenied, req, d)
+	return false
 }
 
 // appendDenial appends what the client of a denied request reads, if anything.
@@ -251,11 +268,13 @@ func (x *exchange) appendDenial(dst []byte, req *protocol.Request) []byte {
 // serve queues a request that is understood.
 func (x *exchange) serve(req *protocol.Request) {
 	x.observer.observe(evRequest, req, policy.Decision{})
+	x.tally.ask(req.Verb)
 	if req.Verb.Category == protocol.CatAuth {
 		x.alone = *req
 		return
 	}
 	if x.barred {
+		x.tally.became(req.Verb, metrics.Denied)
 		x.answer(req, protocol.StatusUnauthenticated)
 		x.end = EndLogin
 		return
@@ -263,6 +282,7 @@ func (x *exchange) serve(req *protocol.Request) {
 	if x.turned != protocol.StatusNone {
 		d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: policy.LimitKey(x.turned)}, Key: -1}
 		x.observer.observe(evLimited, req, d)
+		x.tally.exceeds(req.Verb, x.turned)
 		x.answer(req, x.turned)
 		x.end = EndLimit
 		return

@@ -30,13 +30,17 @@ func (s *session) handshake() error {
 		return errors.New("proxy: listener has no certificate")
 	}
 	s.wire.left.Store(maxHandshake)
+	began := time.Now()
 	c := tls.Server(s.wire, config)
 	ctx, cancel := context.WithTimeout(context.Background(), s.server.Limits.HandshakeTimeout)
 	defer cancel()
-	if err := s.server.handshakes.hold(func() error { return c.HandshakeContext(ctx) }); err != nil {
+	err := s.server.handshakes.hold(func() error { return c.HandshakeContext(ctx) })
+	s.listener.counters.Shaken.Of(shakenOf(err)).Add(1)
+	if err != nil {
 		s.server.Metrics.HandshakeFails.Add(1)
 		return err
 	}
+	s.server.Metrics.Handshake.Observe(time.Since(began), 1)
 	s.wire.left.Store(-1)
 	if len(config.Certificates) > 0 {
 		s.leaf = config.Certificates[0].Leaf

@@ -224,6 +224,9 @@ func (r *rig) serve(t testing.TB, o rigOptions) {
 		if n := r.server.Metrics.Sessions.Load(); n != 0 {
 			t.Errorf("%d sessions are counted after the last has ended", n)
 		}
+		if n := r.server.Metrics.UpstreamOpen.Load(); n != 0 {
+			t.Errorf("%d connections to memcached are counted after the last was closed", n)
+		}
 	})
 }
 

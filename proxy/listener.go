@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/slabgate/slabgate/internal/metrics"
 )
 
 // Back-off of an accept loop whose Accept fails, as it does when descriptors run
@@ -34,6 +36,7 @@ type Listener struct {
 	net.Listener
 	slots     chan struct{} // one for each connection that may be open
 	admission admission
+	counters  *metrics.Listener
 }
 
 // Listen binds. The address has been validated.

@@ -2,12 +2,14 @@ package proxy
 
 import (
 	"errors"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -169,6 +171,7 @@ func (s *session) admit(login auth.Login) error {
 
 // judged counts a login and writes down one that was refused.
 func (s *session) judged(mechanism string, err error) {
+	s.countAttempt(mechanism, err)
 	if err == nil {
 		s.server.Metrics.Logins.Add(1)
 		return
@@ -179,6 +182,19 @@ func (s *session) judged(mechanism string, err error) {
 	if others, ok := s.server.guesses.pass(s.server.now(), maxGuesses); ok {
 		s.writeEvent(audit.Event{Kind: audit.AuthFail, Reason: reasonOf(err), Count: others})
 	}
+}
+
+// countAttempt counts a login by how it went. Which of a user's secrets was right
+// tells when the older of two is no longer needed.
+func (s *session) countAttempt(mechanism string, err error) {
+	a := metrics.Attempt{Mechanism: mechanism, Result: "ok"}
+	switch {
+	case err != nil:
+		a.Result = reasonOf(err)
+	case s.facts.Login != nil:
+		a.Secret = strconv.Itoa(s.facts.Login.Slot)
+	}
+	s.server.Metrics.Attempts.Of(a).Add(1)
 }
 
 // reasonOf is a failed login's reason as the audit writes it: a closed set, free

@@ -3,6 +3,7 @@ package proxy
 import (
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/slabgate/slabgate/internal/buffers"
 	"github.com/slabgate/slabgate/internal/poll"
@@ -18,9 +19,10 @@ type loop struct {
 	records []byte     // what TLS makes of one flush
 	again   []*session // have more to do, after the others had theirs
 	spare   []*session
-	inputs  [][]byte // buffers of minInput bytes that no client needs
-	roused  bool     // a goroutine has been given something to do
-	clients int      // how many it has; guarded by Server.mu
+	inputs  [][]byte     // buffers of minInput bytes that no client needs
+	roused  bool         // a goroutine has been given something to do
+	clients int          // how many it has; guarded by Server.mu
+	beat    atomic.Int64 // when it has last shown that it turns, in nanoseconds of Unix time
 }
 
 // company is how many clients a loop is to have before another is used: what they

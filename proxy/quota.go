@@ -219,6 +219,7 @@ func (x *exchange) affords(req *protocol.Request) bool {
 	}
 	d := policy.Decision{Reason: policy.ReasonLimit, Rule: policy.RuleRef{ID: policy.LimitKey(why)}, Key: -1}
 	x.observer.observe(evLimited, req, d)
+	x.tally.exceeds(req.Verb, why)
 	x.answer(req, why)
 	return false
 }
@@ -247,6 +248,7 @@ func (s *session) join(p payer, limits *policy.Limits) {
 		a, s.x.turned = new(account), protocol.StatusLimitConns
 	}
 	s.payer, s.joined = p, ok
+	s.showPlain(p.identity)
 	s.x.meter = meter{account: a, limits: limits}
 }
 
@@ -256,6 +258,7 @@ func (s *session) part() {
 		return
 	}
 	s.x.meter.end(0)
+	s.hidePlain()
 	if s.joined {
 		s.server.accounts.leave(s.payer, s.x.meter.account)
 		s.joined = false

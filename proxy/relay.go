@@ -9,6 +9,7 @@ import (
 
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/buffers"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/protocol"
 	"github.com/slabgate/slabgate/upstream"
 )
@@ -49,6 +50,7 @@ func (s *session) conclude() (err error) {
 	if s.turn.ended {
 		return s.ending()
 	}
+	s.turn.waited = true
 	if err := s.settleAll(); err != nil {
 		return err
 	}
@@ -65,9 +67,7 @@ func (s *session) conclude() (err error) {
 func (s *session) endTurn() (flush bool) {
 	s.turn.ended = true
 	s.r += s.turn.used
-	sent := s.x.emitted()
-	s.x.meter.end(sent)
-	s.tally(s.turn.used, sent)
+	s.account()
 	s.x.reset()
 	if s.turn.short {
 		s.compact()
@@ -245,6 +245,7 @@ func (s *session) flushNamespace(req *protocol.Request) {
 	case err == nil && !req.NoReply:
 		s.x.out = req.AppendAlone(s.x.out, []byte("OK\r\n"))
 	case err != nil:
+		s.x.tally.became(req.Verb, metrics.Failed)
 		s.server.Log.Warn("flush is not known everywhere", zap.String("namespace", root), zap.Error(err))
 		if !req.NoReply {
 			s.x.out = req.AppendAnswer(s.x.out, nil, &protocol.Reply{Status: protocol.StatusDown})
@@ -255,6 +256,9 @@ func (s *session) flushNamespace(req *protocol.Request) {
 // keyless carries out a command that shares its connection with nobody.
 func (s *session) keyless(req *protocol.Request) {
 	lines, status := s.server.Pool.Keyless(context.Background(), req)
+	if status.Failed() {
+		s.x.tally.became(req.Verb, metrics.Failed)
+	}
 	switch {
 	case req.NoReply:
 	case status.Failed():

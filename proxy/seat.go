@@ -59,9 +59,9 @@ func raise(a *atomic.Int64, v int64) {
 	}
 }
 
-// tally shows what the turn has come to. Only the session's own goroutine or loop
+// show shows what the turn has come to. Only the session's own goroutine or loop
 // may call it.
-func (s *session) tally(in, out int) {
+func (s *session) show(in, out int) {
 	t, c := &s.seat, &s.counts
 	if c.requests != t.requests.Load() {
 		t.requests.Store(c.requests)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -79,6 +80,9 @@ func (s *Server) Swap(snap *Snapshot) {
 	for _, c := range s.all() {
 		c.recheck(snap)
 	}
+	if s.Metrics != nil {
+		snap.forget(s.Metrics)
+	}
 }
 
 // InForce returns the snapshot that was swapped in last, nil before the first.
@@ -126,6 +130,9 @@ func (s *Server) Serve(listeners []*Listener) error {
 	s.stop = make(chan struct{})
 	s.sessions = make(map[*session]struct{})
 	s.listeners = listeners
+	for _, l := range listeners {
+		l.count(s.Metrics)
+	}
 	if err := s.startLoops(); err != nil {
 		s.mu.Unlock()
 		closeAll(listeners)
@@ -191,11 +198,11 @@ func (s *Server) acceptLoop(l *Listener) {
 
 // start gives a client a session and a loop, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, started: time.Now(), idle: true}
+	n := &session{server: s, listener: l, started: time.Now(), idle: true, nth: rand.N(uint(sampledTurns))}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	var ok bool
 	if n.turns, ok = l.admission.enter(n.facts.Addr, &s.Limits); !ok {
-		s.Metrics.Refused.Add(1)
+		s.refuse(l)
 		return false
 	}
 	n.seat.transport, n.seat.addr = transportOf(l, n.facts.Addr), n.facts.Addr
@@ -205,14 +212,21 @@ func (s *Server) start(l *Listener, c net.Conn) bool {
 		case errQuarantined:
 			s.Metrics.Quarantined.Add(1)
 		default: // descriptors have run out, or the peer is unknown
-			s.Metrics.Refused.Add(1)
+			s.refuse(l)
 		}
 		l.admission.leave(n.facts.Addr)
 		return false
 	}
 	s.Metrics.Sessions.Add(1)
+	l.counters.Open.Add(1)
 	s.apart(func() { s.open(n) })
 	return true
+}
+
+// refuse counts a client that is not served for a limit.
+func (s *Server) refuse(l *Listener) {
+	s.Metrics.Refused.Add(1)
+	l.counters.Refused.Add(1)
 }
 
 // enter puts a session among those of its loop and the server's.
@@ -278,7 +292,7 @@ func (s *Server) finish(n *session, err error) {
 	n.part()
 	n.close(endOf(err))
 	if n.x != nil {
-		n.tally(0, max(0, n.x.sent)) // of a turn that was not finished
+		n.show(0, max(0, n.x.sent)) // of a turn that was not finished
 	}
 	s.mu.Lock()
 	delete(s.sessions, n)
@@ -290,6 +304,7 @@ func (s *Server) finish(n *session, err error) {
 	}
 	n.listener.done()
 	s.Metrics.Sessions.Add(-1)
+	n.countEnd(endOf(err))
 	if s.Left != nil {
 		info := n.info()
 		s.Left(&info)

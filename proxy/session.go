@@ -15,6 +15,7 @@ import (
 
 	"github.com/slabgate/slabgate/auth"
 	"github.com/slabgate/slabgate/internal/audit"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
@@ -59,6 +60,8 @@ type session struct {
 	alarm   alarm
 	counts  counts
 	denials denied
+	nth     uint           // turn that this is, for samples of their time
+	plain   metrics.Source // where the client is seen without TLS; its address is invalid if it is not
 
 	seat     seat        // what others see of it
 	killed   atomic.Bool // an operator ended it
@@ -79,6 +82,7 @@ type turn struct {
 	short   bool      // it ended for want of more
 	ended   bool      // every reply to it is in out, or has left
 	starved bool      // it has waited for a lease in vain
+	waited  bool      // it has left the loop
 }
 
 // counts are what the session's one log line says.
@@ -124,6 +128,7 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 	s.x.identity = id
 	s.x.watch = id.Mode == policy.ModeLearn || s.server.Sampler != nil
 	root, _ := id.Root(&s.facts) // that there is one was seen when it became known
+	s.x.tally.turnTo(s.server.Metrics, id.Name)
 	s.x.space = space{root: root}
 	if root != "" {
 		s.x.space.live = s.server.Generations.Use(context.Background(), root)
@@ -142,6 +147,7 @@ func (s *session) become(snap *Snapshot, id *policy.Identity) error {
 		return ended(EndRevoked, errors.Join(errMoved, err))
 	}
 	s.snap, s.x.identity = snap, id
+	s.x.tally.turnTo(s.server.Metrics, id.Name)
 	s.x.watch = id.Mode == policy.ModeLearn || s.server.Sampler != nil
 	if p := (payer{id.Name, root}); p != s.payer {
 		s.join(p, &id.Limits)
@@ -311,8 +317,10 @@ func (s *session) sniff() error {
 	s.sniffed = true
 	var ok bool
 	if s.dialect, ok = protocol.DialectOf(s.in[s.r]); !ok {
+		s.countDialect(dialectUnknown)
 		return ended(EndDialect, nil)
 	}
+	s.countDialect(s.dialect.String())
 	if s.x != nil {
 		s.x.parser.Dialect = s.dialect
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -71,7 +72,7 @@ func (x *exchange) settleCall(o *owed) (value bool) {
 		v := x.batch.Value(x.reply.call)
 		if len(v) >= directValue {
 			x.value = v
-			x.sent += len(v)
+			x.sent += len(v) // the driver writes it past out
 			return true
 		}
 		x.out = append(x.out, v...)
@@ -131,6 +132,9 @@ func (x *exchange) fits(o *owed, size int) bool {
 func (x *exchange) fail(o *owed, r *protocol.Reply) {
 	if x.reply.mark >= 0 {
 		x.out = x.out[:x.reply.mark]
+	}
+	if r.Status != protocol.StatusDenied && !x.reply.failed { // a denial is counted where it is decided
+		x.tally.became(o.form.Verb, metrics.Failed)
 	}
 	if !o.form.Silent(r.Status) {
 		x.out = o.form.AppendAnswer(x.out, nil, r)
