@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/policy"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -193,6 +194,7 @@ func (x *exchange) holdsUp(req *protocol.Request) bool {
 		return false
 	}
 	x.observer.observe(evFrozen, req, policy.Decision{})
+	x.tally.became(req.Verb, metrics.Denied)
 	x.answer(req, protocol.StatusFrozen)
 	return true
 }
