@@ -47,7 +47,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		case !g.take():
 			why = "too many connections"
 		default:
-			return &guarded{Conn: c, guard: g, uid: uid}, nil
+			return &guarded{Conn: c, slots: g.slots, uid: uid}, nil
 		}
 		c.Close()
 		g.metrics.AdminRefused.Add(1)
@@ -93,13 +93,13 @@ func peerOf(c net.Conn) (uint32, error) {
 // guarded is a connection that gives its place back.
 type guarded struct {
 	net.Conn
-	guard *guard
+	slots chan struct{}
 	uid   uint32 // of its peer
 	once  sync.Once
 }
 
 // Close closes the connection.
 func (c *guarded) Close() error {
-	defer c.once.Do(func() { <-c.guard.slots })
+	defer c.once.Do(func() { <-c.slots })
 	return c.Conn.Close()
 }

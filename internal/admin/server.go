@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"time"
 
@@ -55,29 +54,9 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l *Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	server := &http.Server{
-		Handler:           s.handler(),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withAsker,
-		ErrorLog:          zap.NewStdLog(s.Log),
-	}
-	stopped := make(chan struct{})
-	context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		stop(server)
-	})
-	err := server.Serve(newGuard(l, s.Log, s.Metrics))
-	cancel()
-	<-stopped
-	if err == http.ErrServerClosed {
-		return nil
-	}
-	return err
+	server := bounded(ctx, s.handler(), s.Log)
+	server.ConnContext = withAsker
+	return serveUntil(ctx, server, newGuard(l, s.Log, s.Metrics))
 }
 
 // stop lets the server answer what it is asked, and cuts off what takes too long.
