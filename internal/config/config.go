@@ -71,7 +71,9 @@ type Log struct {
 
 // Admin says where an operator can look into the running process.
 type Admin struct {
-	Socket string // path of a unix socket; empty for none
+	Socket string   // path of a unix socket; empty for none
+	HTTP   string   // literal address and port of health checks and metrics; empty for none
+	Hosts  []string // names it may be asked for by
 }
 
 // Origin says where the value of one key came from.

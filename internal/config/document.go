@@ -119,7 +119,9 @@ type sinkDoc struct {
 }
 
 type adminDoc struct {
-	Socket string `yaml:"socket"`
+	Socket string   `yaml:"socket"`
+	HTTP   string   `yaml:"http"`
+	Hosts  []string `yaml:"hosts"`
 }
 
 // defaults is the document that says what every part's defaults are, with as
@@ -132,6 +134,7 @@ func defaults(shape *document) *document {
 		Shutdown: shutdownDoc{Grace: duration(20 * time.Second)},
 		Log:      logDoc{Level: "info", Format: "auto"},
 		Audit:    auditDocOf(audit.Default()),
+		Admin:    adminDoc{HTTP: defaultHTTP},
 	}
 	listener := proxy.DefaultListener()
 	for i := range shape.Listeners {
@@ -162,7 +165,7 @@ func (d *document) config(dir string) *Config {
 		Shutdown: Shutdown{AcceptFor: time.Duration(d.Shutdown.AcceptFor), Grace: time.Duration(d.Shutdown.Grace)},
 		Log:      Log(d.Log),
 		Audit:    d.Audit.options(dir),
-		Admin:    Admin{Socket: under(dir, d.Admin.Socket)},
+		Admin:    d.Admin.admin(dir),
 	}
 	for i := range d.Listeners {
 		c.Listeners = append(c.Listeners, d.Listeners[i].listener(dir, &c.Logins))

@@ -22,7 +22,6 @@ func userNotYet(path string) (sentence string, ok bool) {
 var laterKeys = map[string]string{
 	"connect":                    "the client side",
 	"sandbox":                    "the sandbox",
-	"admin.http":                 "the admin page",
 	"resolver":                   "the resolver of the client side",
 	"listeners[].sources":        "plaintext by source address",
 	"listeners[].plaintext":      "TLS and plaintext on one port",

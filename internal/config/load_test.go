@@ -58,7 +58,7 @@ LIMITSshutdown: {accept_for: 0s, grace: 20s}
 log:
   level: info
   format: auto
-AUDITadmin: {socket: run/admin.sock}
+AUDITadmin: {socket: run/admin.sock, hosts: [cache-0.test]}
 `
 
 // fullFile is the complete file with old replaced by text once; old may be the

@@ -114,42 +114,6 @@ func (c *Config) validateProcess(list *finding.List) {
 	}
 }
 
-// maxSocketPath is the longest path of a unix socket, in bytes, with room for the
-// folder beside it that the socket is made in.
-const maxSocketPath = 90
-
-// validateAdmin checks the admin socket against what else is there.
-func (c *Config) validateAdmin(list *finding.List) {
-	const key = "admin.socket"
-	path := c.Admin.Socket
-	if path == "" {
-		return
-	}
-	if len(path) > maxSocketPath {
-		list.Errorf("SG1070", key, "write socket: /run/slabgate/admin.sock", "the path has %d bytes, more than %d", len(path), maxSocketPath)
-	}
-	taken := map[string]string{}
-	for i := range c.Listeners {
-		taken[socketPath(c.Listeners[i].Address)] = element("listeners", i)
-	}
-	for i := range c.Upstreams {
-		taken[socketPath(c.Upstreams[i].Address)] = element("upstreams", i)
-	}
-	if other, ok := taken[path]; ok {
-		list.Errorf("SG1071", key, "choose another path", "%q is the address of %s too", clip(path), other)
-	}
-}
-
-// socketPath is the path of an address that is a unix socket, else "".
-func socketPath(address string) string {
-	path, ok := strings.CutPrefix(address, "unix:")
-	if !ok {
-		return ""
-	}
-	path, _, _ = strings.Cut(path, "?")
-	return path
-}
-
 // isName reports whether s follows the grammar of every name in slabgate.yaml:
 // lower-case words with single hyphens between them.
 func isName(s string) bool {

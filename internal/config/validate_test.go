@@ -59,6 +59,13 @@ func TestValidate(t *testing.T) {
 			c.Listeners[0].Address, c.Upstreams[0].Address, c.Admin.Socket = "unix:/s?mode=0660", "unix:/m", "/a"
 		}, "", e},
 		{"admin socket of a listener", func(c *Config) { c.Listeners[0].Address, c.Admin.Socket = "unix:/s?mode=0660", "/s" }, "SG1071 admin.socket", e},
+		{"admin page at no address", func(c *Config) { c.Admin.HTTP = "localhost:11219" }, "SG1190 admin.http", e},
+		{"admin page without a port", func(c *Config) { c.Admin.HTTP = "127.0.0.1" }, "SG1190 admin.http", e},
+		{"admin page for other hosts", func(c *Config) { c.Admin.HTTP = "192.0.2.1:11219" }, "SG1191 admin.http", w},
+		{"admin page on every address", func(c *Config) { c.Admin.HTTP = ":11219" }, "SG1191 admin.http", w},
+		{"admin page by a name with a port", func(c *Config) { c.Admin.Hosts = []string{"a.test", "b.test:80"} }, "SG1192 admin.hosts[1]", e},
+		{"admin page of a listener", func(c *Config) { c.Listeners[0].Address, c.Admin.HTTP = "127.0.0.1:11219", "127.0.0.1:11219" }, "SG1193 admin.http", e},
+		{"admin page beside a listener on every address", func(c *Config) { c.Listeners[0].Address, c.Admin.HTTP = ":11219", "127.0.0.1:11219" }, "SG1193 admin.http", e},
 		{"admin socket of memcached", func(c *Config) { c.Upstreams[0].Address, c.Admin.Socket = "unix:/m", "/m" }, "SG1071 admin.socket", e},
 		{"admin socket with a long path", func(c *Config) { c.Admin.Socket = "/" + strings.Repeat("a", maxSocketPath) }, "SG1070 admin.socket", e},
 		{"no upstream", func(c *Config) { c.Upstreams = nil }, "SG1024 upstreams", e},
