@@ -95,6 +95,7 @@ func (s *site) comeAndGo(t *testing.T, d *daemon) int {
 var vocabulary = []string{
 	"started", "ready", "reloaded", "reload refused", "login refused", "server down", "server up", "connection burnt",
 	"draining", "session ended", "request denied", "lines suppressed", "admin refused", "admin socket stopped", "stopped",
+	"admin http served", "admin http not served", "admin http stopped",
 }
 
 // canaries are planted wherever a client or an operator can put something.

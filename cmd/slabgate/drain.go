@@ -29,6 +29,7 @@ func (d *daemon) lameDuck() {
 	if d.life.stopping.Load() || d.life.draining.Swap(true) {
 		return
 	}
+	d.metrics.Draining.Store(true)
 	d.log.Info("draining idle clients", zap.Int64("clients", d.metrics.Sessions.Load()), zap.Duration("spread", d.server.Spread))
 	d.tell(systemd.Status(d.oneLine()))
 	ctx, end := context.WithCancel(context.Background())
@@ -45,6 +46,7 @@ func (d *daemon) lameDuck() {
 // period, cuts them off.
 func (d *daemon) drain(signals <-chan os.Signal) {
 	d.life.draining.Store(true)
+	d.metrics.Draining.Store(true)
 	d.life.stopping.Store(true)
 	if d.endDucks != nil {
 		d.endDucks()

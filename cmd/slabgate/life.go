@@ -29,7 +29,7 @@ func (d *daemon) health(ctx context.Context) admin.Health {
 		Live: d.turning(ctx) == nil, Started: d.life.started.Load(), Draining: d.life.draining.Load(),
 		Stopping: d.life.stopping.Load(), Clients: d.metrics.Sessions.Load(),
 	}
-	h.Ready = h.Live && h.Started && !h.Draining && !h.Stopping
+	h.Ready = h.Live && h.Started && !h.Draining && !h.Stopping && d.vitals.upstream() == nil && d.vitals.certificates() == nil
 	return h
 }
 

@@ -68,6 +68,7 @@ type daemon struct {
 	look       *lookout
 	listeners  []*proxy.Listener
 	admin      *admin.Listener // nil for none
+	vitals     *vitals
 	shutdown   config.Shutdown
 	started    *config.Config  // what can't be changed by a reload is compared with it
 	snapshot   *proxy.Snapshot // in force
@@ -146,6 +147,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
 		Spread: spread(l.config.Shutdown),
 	}
+	d.vitals = newVitals(d)
 	return d, nil
 }
 
@@ -175,7 +177,9 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	d.server.Swap(d.snapshot)
 	d.log.Info("started", zap.String("version", thisBuild().Version), zap.Int("pid", os.Getpid()),
 		zap.String("config", d.path), zap.String("digest", d.snapshot.Digest))
-	if err := d.checkUpstream(ctx); err != nil && requireUpstream {
+	err := d.checkUpstream(ctx)
+	d.vitals.note(err)
+	if err != nil && requireUpstream {
 		return errors.Join(refuse(io, exitUnavailable, "SG1407", "start memcached, or correct upstreams[0].address", err), d.unbind())
 	}
 	var parts sync.WaitGroup
@@ -189,6 +193,8 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	parts.Go(func() { d.serveAdmin(looking) })
 	parts.Go(func() { d.watch(looking) })
 	parts.Go(func() { d.attend(looking) })
+	parts.Go(func() { d.serveWeb(looking) })
+	parts.Go(func() { d.vitals.run(looking) })
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)

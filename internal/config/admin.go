@@ -64,7 +64,6 @@ func socketPath(address string) string {
 	return path
 }
 
-
 // validateHTTP checks the address of health checks and metrics, and its names.
 func (c *Config) validateHTTP(list *finding.List) {
 	const key = "admin.http"

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/slabgate/slabgate/internal/admin"
+	"github.com/slabgate/slabgate/upstream"
+)
+
+const (
+	probeEvery  = 2 * time.Second  // between two looks at loops and memcached
+	probeFails  = 3                // so many in a row and memcached counts as gone
+	loopsSilent = 10 * time.Second // for a loop to count as stuck
+)
+
+// vitals are what the daemon has lately seen of itself.
+type vitals struct {
+	daemon *daemon
+	begun  time.Time
+
+	mu       sync.Mutex
+	answered bool  // memcached has, at least once
+	fails    int   // checks in a row that it has not
+	why      error // of the last
+	commands uint64
+}
+
+func newVitals(d *daemon) *vitals { return &vitals{daemon: d, begun: time.Now()} }
+
+// run looks every now and then, until ctx is done.
+func (h *vitals) run(ctx context.Context) {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	for {
+		h.look(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look has the loops show that they turn, and asks memcached unless it has answered
+// clients meanwhile.
+func (h *vitals) look(ctx context.Context) {
+	h.daemon.server.Pulse()
+	_, commands, _ := h.daemon.metrics.Upstream.Load()
+	h.mu.Lock()
+	idle := commands == h.commands
+	h.commands = commands
+	h.mu.Unlock()
+	if !idle {
+		h.note(nil)
+		return
+	}
+	if err := h.daemon.pool.Check(ctx); !errors.Is(err, upstream.ErrBusy) { // which says nothing of memcached
+		h.note(err)
+	}
+}
+
+// note remembers how a check of memcached ended.
+func (h *vitals) note(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.why = err
+	if err != nil {
+		h.fails++
+		return
+	}
+	h.answered, h.fails = true, 0
+}
+
+// checks are the conditions of health. None of them is about load: who is slow for
+// having many clients gets no fewer by being taken for dead.
+func (h *vitals) checks() []admin.Check {
+	return []admin.Check{
+		{Name: "started", On: admin.Started | admin.Ready, Test: h.started},
+		{Name: "loops", On: admin.Live, Test: h.loops},
+		{Name: "draining", On: admin.Ready, Test: h.draining},
+		{Name: "certificates", On: admin.Ready, Test: h.certificates},
+		{Name: "upstream", On: admin.Ready, Test: h.upstream},
+	}
+}
+
+var (
+	errNotYet   = errors.New("memcached has not answered yet")
+	errDraining = errors.New("clients are asked to leave")
+)
+
+// started reports whether slabgate has ever been able to serve. Its listeners were
+// bound before anybody could ask.
+func (h *vitals) started() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.answered {
+		return errors.Join(errNotYet, h.why)
+	}
+	return nil
+}
+
+// loops reports whether every loop of clients turns.
+func (h *vitals) loops() error {
+	last := h.daemon.server.LastPulse()
+	if last.Before(h.begun) {
+		last = h.begun
+	}
+	if silent := time.Since(last); silent > loopsSilent {
+		return fmt.Errorf("one has not turned for %v", silent.Round(time.Second))
+	}
+	return nil
+}
+
+func (h *vitals) draining() error {
+	if h.daemon.metrics.Draining.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// certificates reports whether every listener has one that is valid.
+func (h *vitals) certificates() error {
+	for listener, until := range h.daemon.certificates() {
+		if !time.Now().Before(until) {
+			return fmt.Errorf("that of listener %s expired on %s", listener, until.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// upstream reports whether memcached has answered one of the last checks.
+func (h *vitals) upstream() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.fails >= probeFails || !h.answered {
+		return errors.Join(errNotYet, h.why)
+	}
+	return nil
+}
+
+// up reports whether memcached answered the last check.
+func (h *vitals) up() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.answered && h.fails == 0
+}
+
+// certificates are when those in force expire, by listener.
+func (d *daemon) certificates() map[string]time.Time {
+	all := map[string]time.Time{}
+	for listener, config := range d.server.InForce().TLS {
+		if until := expiry(config); !until.IsZero() {
+			all[listener] = until
+		}
+	}
+	return all
+}
+
+// expiry is when the first certificate of a server's chain expires.
+func expiry(config *tls.Config) (first time.Time) {
+	for _, c := range config.Certificates {
+		for _, der := range c.Certificate {
+			cert, err := x509.ParseCertificate(der)
+			if err == nil && (first.IsZero() || cert.NotAfter.Before(first)) {
+				first = cert.NotAfter
+			}
+		}
+	}
+	return first
+}
