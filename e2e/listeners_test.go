@@ -44,7 +44,8 @@ func TestNothingReachesMemcachedBeforeALogin(t *testing.T) {
 	if reply, err := firstLine(raw, "flush_all\r\n"); strings.Contains(reply, "OK") {
 		t.Errorf("without TLS: got %q, %v", reply, err)
 	}
-	if got := fake.Received()[quiet:]; len(got) > 0 {
+	got := bytes.ReplaceAll(fake.Received()[quiet:], []byte("version\r\n"), nil) // slabgate's own question, whether memcached is well
+	if len(got) > 0 {
 		t.Errorf("memcached heard %q", got)
 	}
 	c := s.dial(t, d, "")

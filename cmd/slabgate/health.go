@@ -38,9 +38,9 @@ func (h *vitals) run(ctx context.Context) {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for {
-		h.look(ctx)
 		select {
 		case <-tick.C:
+			h.look(ctx)
 		case <-ctx.Done():
 			return
 		}
