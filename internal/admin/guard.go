@@ -49,9 +49,9 @@ func (g *guard) Accept() (net.Conn, error) {
 		default:
 			return &guarded{Conn: c, slots: g.slots, uid: uid}, nil
 		}
-		c.Close()
 		g.metrics.AdminRefused.Add(1)
 		g.log.Warn("admin refused", zap.Uint32("uid", uid), zap.String("reason", why), zap.NamedError("cause", err))
+		c.Close()
 	}
 }
 

@@ -100,8 +100,8 @@ func (c *crowd) Accept() (net.Conn, error) {
 		case c.slots <- struct{}{}:
 			return &guarded{Conn: conn, slots: c.slots}, nil
 		default:
-			conn.Close()
 			c.metrics.AdminRefused.Add(1)
+			conn.Close()
 		}
 	}
 }
