@@ -35,7 +35,7 @@ type Web struct {
 	Checks  []Check  // of health
 	Gather  prometheus.Gatherer
 	Status  func() any   // answer to /status, marshalled as JSON; nil for none
-	Page    http.Handler // answers /; nil for none
+	Page    http.Handler // answers every other path; nil for none
 	Log     *zap.Logger
 	Metrics *metrics.Metrics
 
@@ -130,7 +130,7 @@ func (w *Web) status(to http.ResponseWriter, r *http.Request) {
 }
 
 func (w *Web) page(to http.ResponseWriter, r *http.Request) {
-	if w.Page == nil || r.URL.Path != "/" {
+	if w.Page == nil {
 		http.NotFound(to, r)
 		return
 	}

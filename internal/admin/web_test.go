@@ -132,10 +132,11 @@ func TestPageShowsAndChangesNothing(t *testing.T) {
 	counted := prometheus.NewCounter(prometheus.CounterOpts{Name: "a_total", Help: "A."})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(counted)
-	r := startWeb(t, &Web{
-		Gather: registry, Status: func() any { return map[string]int{"clients": 2} },
-		Page: http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) { fmt.Fprint(to, "hello") }),
-	})
+	page := http.NewServeMux()
+	for _, path := range []string{"/{$}", "/events"} {
+		page.HandleFunc(path, func(to http.ResponseWriter, _ *http.Request) { fmt.Fprint(to, "hello") })
+	}
+	r := startWeb(t, &Web{Gather: registry, Status: func() any { return map[string]int{"clients": 2} }, Page: page})
 	r.served(t)
 	for request, want := range map[string]struct {
 		status int
@@ -144,6 +145,7 @@ func TestPageShowsAndChangesNothing(t *testing.T) {
 		"GET /metrics":      {200, "a_total 0\n"},
 		"GET /status":       {200, `{"clients":2}`},
 		"GET /":             {200, "hello"},
+		"GET /events":       {200, "hello"},
 		"GET /other":        {404, ""},
 		"GET /denials":      {404, ""}, // is for the socket alone
 		"GET /flush":        {404, ""},

@@ -33,7 +33,11 @@ var mayImport = map[string][]string{
 	"internal/generations": {"protocol"},
 	"internal/learn":       {"policy", "protocol"},
 	"proxy":                {"auth", "internal/audit", "internal/buffers", "internal/denials", "internal/finding", "internal/generations", "internal/learn", "internal/metrics", "internal/poll", "policy", "protocol", "upstream"},
-	"internal/admin":       {"internal/denials", "internal/metrics"},
+	"internal/admin":       {"internal/denials", "internal/metrics", "internal/status", "proxy"},
+	"internal/status":      {"proxy"},
+	"internal/page":        {"internal/status"},
+	"internal/systemd":     {},
+	"internal/watch":       {},
 	"internal/config":      {"auth", "certs", "internal/audit", "internal/finding", "policy", "proxy", "upstream"},
 	"internal/testkit":     {},
 	"internal/arch":        {},
@@ -42,13 +46,15 @@ var mayImport = map[string][]string{
 	"scripts/summary":      {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/exporter", "internal/finding",
-		"internal/generations", "internal/learn", "internal/metrics", "policy", "protocol", "proxy", "upstream",
+		"internal/generations", "internal/learn", "internal/metrics", "internal/page", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
 	},
 }
 
 // mayUse is the room of each third-party module: who else imports it fails.
 var mayUse = map[string][]string{
+	"github.com/coreos/go-systemd/v22":    {"internal/systemd"},
 	"github.com/emersion/go-sasl":         {"auth"},
+	"github.com/fsnotify/fsnotify":        {"internal/watch"},
 	"github.com/hashicorp/golang-lru/v2":  {"auth"},
 	"github.com/xdg-go/scram":             {"auth"},
 	"github.com/spiffe/go-spiffe/v2":      {"auth"},
@@ -58,8 +64,8 @@ var mayUse = map[string][]string{
 	"go.yaml.in/yaml/v3":                  {"internal/config"},
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
-	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll"},
-	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "proxy", "upstream"},
+	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll", "proxy"},
+	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "internal/watch", "proxy", "upstream"},
 	"github.com/prometheus/client_golang": {"internal/admin", "internal/exporter"},
 	"go.uber.org/goleak":                  {"internal/testkit"},
 }
@@ -76,7 +82,7 @@ var mayNotUse = map[string]map[string]string{
 
 // mayStart are the files in which a goroutine may be started: each has an owner
 // that waits for it.
-var mayStart = []string{"proxy/server.go", "upstream/lane.go", "cmd/slabgate/serve.go", "cmd/slabgate/drain.go", "cmd/slabgate/reload.go", "bench/load.go"}
+var mayStart = []string{"proxy/server.go", "upstream/lane.go", "cmd/slabgate/serve.go", "cmd/slabgate/look.go", "cmd/slabgate/drain.go", "cmd/slabgate/reload.go", "bench/load.go"}
 
 // source is one Go file that ships.
 type source struct {
