@@ -2,17 +2,18 @@ package main
 
 import (
 	"fmt"
-	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/slabgate/slabgate/internal/page"
 	"github.com/slabgate/slabgate/internal/status"
+	"github.com/slabgate/slabgate/internal/testkit"
 )
 
 // TestAllViewsAgree looks at the same slabgate in every way there is.
 func TestAllViewsAgree(t *testing.T) {
-	w := startWatched(t)
+	w := startWatchedOf(t, testkit.StartMemcached(t).Addr(), "", "--set", "admin.http=127.0.0.1:0")
 	w.stays(t, "get web:1")
 	w.stays(t, "get web:2")
 	w.asks(t, "get other:1", "get other:2", "flush_all", "get web:1", "get web:1")
@@ -24,9 +25,7 @@ func TestAllViewsAgree(t *testing.T) {
 	}) {
 		t.Fatalf("got %+v", d)
 	}
-	browser := httptest.NewRecorder()
-	page.Handler(func() *status.Document { return d }).ServeHTTP(browser, httptest.NewRequest("GET", "/", nil))
-	html := browser.Body.String()
+	_, html := w.page(t, "/")
 	text := w.call(t, "status").out
 	top := w.call(t, "top", "--once").out
 	if got := len(w.clientsNow(t)); got != d.Clients.Total {
@@ -51,5 +50,33 @@ func TestAllViewsAgree(t *testing.T) {
 			t.Errorf("%s: %q is not in the page\n%s", what, tc.browser, html)
 		}
 	}
+	_, scraped := w.page(t, "/metrics")
+	for what, tc := range map[string]struct {
+		series string
+		want   int64
+	}{
+		"requests":    {`slabgate_requests_total{`, d.Traffic.Total.Requests},
+		"denied":      {`slabgate_requests_total{.*result="denied"`, 3},
+		"connections": {`slabgate_downstream_connections{`, int64(d.Clients.Total)},
+		"upstream":    {`slabgate_upstream_up{`, 1},
+	} {
+		if got := sumOf(t, scraped, tc.series); got != tc.want {
+			t.Errorf("%s: metrics have %d, status %d", what, got, tc.want)
+		}
+	}
 	w.stop(t)
+}
+
+// sumOf adds up the series of a scrape that begin with a pattern.
+func sumOf(t *testing.T, scraped, series string) (sum int64) {
+	t.Helper()
+	series = strings.ReplaceAll(series, "{", `\{`)
+	for _, m := range regexp.MustCompile(`(?m)^`+series+`.*\} (\d+)$`).FindAllStringSubmatch(scraped, -1) {
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
 }

@@ -45,14 +45,19 @@ func startWatched(t *testing.T, args ...string) *watched {
 // startWatchedWith has more in its slabgate.yaml.
 func startWatchedWith(t *testing.T, more string, args ...string) *watched {
 	t.Helper()
-	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	return startWatchedOf(t, testkit.StartFake(t, testkit.FakeOptions{}).Addr(), more, args...)
+}
+
+// startWatchedOf is in front of the memcached at an address.
+func startWatchedOf(t *testing.T, memcached, more string, args ...string) *watched {
+	t.Helper()
 	s := newSite(t)
 	dir, err := os.MkdirTemp("", "adm") // with a path that is short enough for sockets
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	s.edit(t, "slabgate.yaml", "unix:/nonexistent/mc.sock", fake.Addr())
+	s.edit(t, "slabgate.yaml", "unix:/nonexistent/mc.sock", memcached)
 	s.edit(t, "slabgate.yaml", "upstreams:", "  - {name: app, address: \"unix:"+dir+"/app\", transport: plaintext}\nadmin: {socket: "+dir+"/admin}\nupstreams:")
 	s.write(t, "slabgate.yaml", s.read(t, "slabgate.yaml")+more)
 	s.write(t, "policy.yaml", openPolicy)
