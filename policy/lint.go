@@ -71,7 +71,7 @@ func (c *compiler) lintWeak(id *Identity, how string) {
 		}
 		for _, p := range r.patterns {
 			if p.kind == patternAll && what == "" {
-				at, what = p.path, "reach every key"
+				at, what = p.path, "reach every key"+id.where()
 			}
 		}
 		if what != "" {
@@ -79,6 +79,14 @@ func (c *compiler) lintWeak(id *Identity, how string) {
 				"clients that become %q by %s alone may %s", clip(id.Name), how, what)
 		}
 	}
+}
+
+// where is what bounds the keys that id may reach besides its rules, for a sentence.
+func (id *Identity) where() string {
+	if id.template != nil {
+		return " of the namespace"
+	}
+	return ""
 }
 
 // heldPrefix is a prefix that an identity may reach.
