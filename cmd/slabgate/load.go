@@ -73,13 +73,9 @@ func (s *source) load(generation uint64) *loaded {
 			l.parts.note("setting "+o.Key, "value", o.Value)
 		}
 	}
-	l.users(snap, generation)
-	l.compile(snap)
-	for _, path := range []string{l.config.Policy, l.config.Logins.Users} {
-		if data, err := os.ReadFile(path); err == nil {
-			fmt.Fprintf(digest, "%s %d\n%s", path, len(data), data)
-		}
-	}
+	// Of what was read just now: a file may be another one by the time it is read again.
+	fmt.Fprintln(digest, l.config.Logins.Users, l.users(snap, generation))
+	fmt.Fprintln(digest, l.config.Policy, l.compile(snap))
 	snap.Digest = hex.EncodeToString(digest.Sum(nil))
 	l.found = append(l.found, doctor.Check(l.config.Upstreams[0].Address, os.Getenv("GODEBUG"))...)
 	if !l.found.Failed() {
@@ -119,18 +115,19 @@ func (l *loaded) certificate(i int, snap *proxy.Snapshot, dev bool) string {
 	return m.Digest
 }
 
-// users loads the users file, if there are logins.
-func (l *loaded) users(snap *proxy.Snapshot, generation uint64) {
+// users loads the users file, if there are logins, and returns its sum.
+func (l *loaded) users(snap *proxy.Snapshot, generation uint64) (sum string) {
 	if l.config.Logins.Users == "" {
-		return
+		return ""
 	}
-	users, found := config.LoadUsers(l.config.Logins.Users, generation)
+	users, sum, found := config.LoadUsersAndSum(l.config.Logins.Users, generation)
 	l.found = append(l.found, found...)
 	if !found.Failed() {
 		snap.Users = users
 		l.parts.noteUsers(users)
 		l.found = append(l.found, l.unsupported(users)...)
 	}
+	return sum
 }
 
 // unsupported finds mechanisms that are configured and that no client is
@@ -151,14 +148,14 @@ func (l *loaded) unsupported(users *auth.Users) (found finding.List) {
 	return l.config.Place(found)
 }
 
-// compile loads the policy and runs its tests.
-func (l *loaded) compile(snap *proxy.Snapshot) {
+// compile loads the policy, runs its tests, and returns the file's sum.
+func (l *loaded) compile(snap *proxy.Snapshot) (sum string) {
 	var f policyFile
 	f.doc, f.at, f.found = config.LoadPolicy(l.config.Policy)
 	f.compile()
 	l.found = append(l.found, f.found...)
 	if f.policy == nil {
-		return
+		return f.at.Sum()
 	}
 	found := f.policy.RunTests(f.doc, time.Now().Unix(), parseLine)
 	found = append(found, l.strangers(f.doc, f.policy)...)
@@ -167,6 +164,7 @@ func (l *loaded) compile(snap *proxy.Snapshot) {
 		l.policy, snap.Policy = f.policy, f.policy
 		l.parts.notePolicy(f.doc)
 	}
+	return f.at.Sum()
 }
 
 // parseLine parses a command line as a person writes it.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,9 @@ func readFile(path string, r rule) ([]byte, finding.List) {
 	}
 	return data, list
 }
+
+// sumOf is the SHA-256 of what was read, in hex.
+func sumOf(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 // unreadable is the finding for a file that cannot be opened or read.
 func unreadable(path string, err error) finding.Finding {

@@ -18,6 +18,7 @@ func LoadPolicy(path string) (*policy.Document, Positions, finding.List) {
 		return doc, Positions{file: path}, list
 	}
 	at, faults := decode(path, data, reflect.ValueOf(doc).Elem(), nothingLater)
+	at.sum = sumOf(data)
 	return doc, at, append(append(list, faults...), at.Place(numberIDs(doc, &hostUsers, &hostGroups))...)
 }
 

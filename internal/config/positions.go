@@ -11,8 +11,12 @@ import (
 // Positions knows where in a file each key stands. The zero value knows none.
 type Positions struct {
 	file string
+	sum  string              // SHA-256 of what was read, in hex
 	at   map[string]position // by path: identities.web.rules[0].allow[1]
 }
+
+// Sum is the SHA-256 of the file as it was read, in hex; "" if it could not be.
+func (p Positions) Sum() string { return p.sum }
 
 // position is 1-based; the column counts bytes.
 type position struct{ line, col int }

@@ -78,12 +78,19 @@ func decodeUsers(path string, data []byte, doc *usersDoc) (Positions, finding.Li
 // read. The generation is passed on to [auth.NewUsers]. Users is nil if the
 // findings hold an error.
 func LoadUsers(path string, generation uint64) (*auth.Users, finding.List) {
+	users, _, list := LoadUsersAndSum(path, generation)
+	return users, list
+}
+
+// LoadUsersAndSum is LoadUsers with the SHA-256 of the file as it was read, in hex;
+// "" if it could not be.
+func LoadUsersAndSum(path string, generation uint64) (users *auth.Users, sum string, list finding.List) {
 	data, list := readFile(path, usersFile)
 	if list.Failed() {
-		return nil, list
+		return nil, "", list
 	}
 	users, faults := readUsers(path, data, generation)
-	return users, append(list, faults...)
+	return users, sumOf(data), append(list, faults...)
 }
 
 // readUsers is LoadUsers without the file system.
