@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -21,7 +20,7 @@ var (
 // with its value if it has one; both are the caller's. It takes a connection of
 // those that commands about no key have, so that it does not wait for clients who
 // read large values. It waits for as long as a connection and the request may take,
-// and for no longer than ctx's deadline lets it.
+// and for no longer than ctx lets it.
 //
 // An error says that there is no reply. Then the status is one of those that say
 // so, and of [protocol.StatusLost] that memcached may have obeyed all the same.
@@ -32,10 +31,11 @@ func (p *Pool) Ask(ctx context.Context, cmd *protocol.Command) (protocol.Reply, 
 		return protocol.Reply{Status: protocol.StatusDown}, nil, err
 	}
 	leased := false
-	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
+	err := p.with(ctx, p.keyless, func(ctx context.Context, c *conn) (err error) {
 		leased = true
-		value, err = p.askWhole(c, cmd, &r, p.patience(ctx))
-		return err
+		release := c.within(ctx, p.cfg.RequestTimeout)
+		value, err = p.askWhole(c, cmd, &r)
+		return release(err)
 	})
 	switch {
 	case !leased:
@@ -48,18 +48,9 @@ func (p *Pool) Ask(ctx context.Context, cmd *protocol.Command) (protocol.Reply, 
 	return r, value, err
 }
 
-// patience is when a request that is sent now has to be answered.
-func (p *Pool) patience(ctx context.Context) time.Time {
-	until := time.Now().Add(p.cfg.RequestTimeout)
-	if end, bounded := ctx.Deadline(); bounded && end.Before(until) {
-		return end
-	}
-	return until
-}
-
 // askWhole sends cmd and reads all of its reply.
-func (p *Pool) askWhole(c *conn, cmd *protocol.Command, r *protocol.Reply, until time.Time) ([]byte, error) {
-	if err := p.ask(c, cmd, r, until); err != nil || r.Status != protocol.StatusValue {
+func (p *Pool) askWhole(c *conn, cmd *protocol.Command, r *protocol.Reply) ([]byte, error) {
+	if err := p.ask(c, cmd, r); err != nil || r.Status != protocol.StatusValue {
 		return nil, err
 	}
 	if r.Size > maxAsked {

@@ -72,6 +72,12 @@ func (c *conn) within(ctx context.Context, patience time.Duration) (release func
 	}
 }
 
+// extend lets memcached have patience once more, within the end of ctx.
+func (c *conn) extend(ctx context.Context, patience time.Duration) error {
+	c.SetDeadline(time.Now().Add(patience))
+	return ctx.Err() // that of ctx may be what the new deadline has replaced
+}
+
 // ended returns why ctx has ended, or has to any moment: a dialler that keeps to its
 // deadline may be the first to notice.
 func ended(ctx context.Context) error {

@@ -21,7 +21,7 @@ var errSpent = errors.New("upstream: an unknown command was sent")
 func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
 	var reply []byte
 	status := protocol.StatusNone
-	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
+	err := p.with(ctx, p.keyless, func(ctx context.Context, c *conn) (err error) {
 		reply, status, err = p.askAlone(ctx, c, r)
 		return err
 	})

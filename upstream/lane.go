@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -131,7 +130,7 @@ func (l *Lane) dial() {
 	}
 	l.dialling, l.refuses = true, again
 	l.pool.dials.Go(func() {
-		c, err := l.pool.dialAs(context.Background(), probe)
+		c, err := l.pool.dialAs(l.pool.over, probe)
 		var sock *poll.Conn
 		if err == nil {
 			c.SetDeadline(time.Time{})
@@ -177,7 +176,8 @@ func (l *Lane) failQueued() {
 	l.queue = l.queue[:0]
 }
 
-// Close ends the lane. Calls under way get no reply, and what comes is refused.
+// Close ends the lane. Calls under way get no reply, and what comes is refused. It may
+// be closed twice.
 func (l *Lane) Close() {
 	defer l.guard()
 	l.closed = true

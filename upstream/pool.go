@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -34,10 +33,12 @@ type Pool struct {
 	metrics *metrics.Metrics
 	gate    gate
 	info    atomic.Pointer[Info]
-	shared  int            // lanes there are to be
-	dials   sync.WaitGroup // of lanes
-	slots   chan struct{}  // one for each connection that may be leased
-	keyless chan struct{}  // the same for commands about no key
+	shared  int             // lanes there are to be
+	dials   sync.WaitGroup  // of lanes
+	slots   chan struct{}   // one for each connection that may be leased
+	keyless chan struct{}   // the same for commands about no key
+	over    context.Context // done once the pool is aborted
+	abort   context.CancelFunc
 
 	mu     sync.Mutex
 	idle   []*conn // leased connections that came back, the last one last
@@ -47,6 +48,7 @@ type Pool struct {
 // New returns a pool that has no connection yet.
 func New(cfg Config, log *zap.Logger, m *metrics.Metrics) *Pool {
 	p := &Pool{cfg: cfg, log: log, metrics: m, gate: gate{min: cfg.BackoffMin, max: cfg.BackoffMax}}
+	p.over, p.abort = context.WithCancel(context.Background())
 	p.shared = cfg.Shared
 	if p.shared == 0 {
 		p.shared = runtime.GOMAXPROCS(0)
@@ -94,7 +96,7 @@ func (p *Pool) Stats() Stats {
 // Check makes a connection, or takes one, and asks for the version on it:
 // memcached answers, or the error says why not. The end of ctx ends all of that.
 func (p *Pool) Check(ctx context.Context) error {
-	return p.with(ctx, p.keyless, func(c *conn) error {
+	return p.with(ctx, p.keyless, func(ctx context.Context, c *conn) error {
 		release := c.within(ctx, p.cfg.ConnectTimeout)
 		_, err := c.askVersion()
 		if err = release(err); err != nil {
@@ -104,16 +106,20 @@ func (p *Pool) Check(ctx context.Context) error {
 	})
 }
 
-// with leases a connection for as long as use takes. What use returns says
-// whether the connection is fit to be kept; so does a panic, which says it is not.
-func (p *Pool) with(ctx context.Context, slots chan struct{}, use func(*conn) error) (err error) {
+// with leases a connection for as long as use takes, which keeps to the context that
+// it is handed. What use returns says whether the connection is fit to be kept; so
+// does a panic, which says it is not.
+func (p *Pool) with(ctx context.Context, slots chan struct{}, use func(context.Context, *conn) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.over, cancel)()
 	c, err := p.leaseOf(ctx, slots)
 	if err != nil {
 		return err
 	}
 	err = errAbandoned // unless use returns
 	defer func() { p.giveBack(c, err) }()
-	err = use(c)
+	err = use(ctx, c)
 	return err
 }
 
@@ -140,13 +146,14 @@ type Receiver interface {
 func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) error {
 	var r protocol.Reply
 	leased, asked := false, false
-	err := p.with(ctx, p.slots, func(c *conn) error {
+	err := p.with(ctx, p.slots, func(ctx context.Context, c *conn) error {
 		leased = true
-		if err := p.ask(c, cmd, &r, time.Now().Add(p.cfg.RequestTimeout)); err != nil {
-			return err
+		release := c.within(ctx, p.cfg.RequestTimeout)
+		if err := p.ask(c, cmd, &r); err != nil {
+			return release(err)
 		}
 		asked = true
-		return p.streamValue(c, &r, rcv)
+		return release(p.streamValue(ctx, c, &r, rcv))
 	})
 	switch {
 	case !leased:
@@ -157,13 +164,12 @@ func (p *Pool) Stream(ctx context.Context, cmd *protocol.Command, rcv Receiver) 
 	return err
 }
 
-// ask sends cmd and reads its reply up to the value, until a point in time.
-func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply, until time.Time) error {
+// ask sends cmd and reads its reply up to the value.
+func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply) error {
 	if !c.takes(cmd) {
 		r.Status = protocol.StatusUnfit
 		return nil
 	}
-	c.SetDeadline(until)
 	opaque := c.compose(cmd)
 	if err := c.send(); err != nil {
 		return err
@@ -179,20 +185,21 @@ func (p *Pool) ask(c *conn, cmd *protocol.Command, r *protocol.Reply, until time
 
 // streamValue hands the value over piece by piece. memcached is given the
 // request timeout for each piece; what the client takes for it is not counted.
-func (p *Pool) streamValue(c *conn, r *protocol.Reply, rcv Receiver) error {
+func (p *Pool) streamValue(ctx context.Context, c *conn, r *protocol.Reply, rcv Receiver) error {
 	if err := rcv.Head(r); err != nil {
 		return fmt.Errorf("%w: %w", errSink, err)
 	}
 	if r.Status != protocol.StatusValue {
 		return nil
 	}
-	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	if err := c.extend(ctx, p.cfg.RequestTimeout); err != nil {
+		return err
+	}
 	err := c.chunks(r, func(piece []byte) error {
 		if err := rcv.Chunk(piece); err != nil {
 			return fmt.Errorf("%w: %w", errSink, err)
 		}
-		c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
-		return nil
+		return c.extend(ctx, p.cfg.RequestTimeout)
 	})
 	if err != nil {
 		return err
@@ -315,3 +322,7 @@ func (p *Pool) Close() {
 	}
 	p.dials.Wait()
 }
+
+// Abort has everything fail that is under way on leased connections or being dialled,
+// and all that comes. Lanes are closed with [Lane.Close]; Close is called afterwards.
+func (p *Pool) Abort() { p.abort() }
