@@ -54,7 +54,11 @@ func (c Config) sources() []source {
 // read fills s.data. Mode and content are those of one open file, so a file
 // that is replaced meanwhile can't lend its mode to the content of another.
 func (s *source) read(l *finding.List) {
-	// Without O_NONBLOCK a named pipe would hold up the start for ever.
+	if info, err := os.Stat(s.path); err == nil && !s.isRegular(l, info) {
+		return // to open it may wait, or do something
+	}
+	// Another may be in its place by now. Without O_NONBLOCK a named pipe would hold
+	// up the start for ever.
 	f, err := os.OpenFile(s.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		s.unreadable(l, err)
@@ -66,9 +70,7 @@ func (s *source) read(l *finding.List) {
 		s.unreadable(l, err)
 		return
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		l.Errorf("SG1312", s.key, "name a regular PEM file of at most 1 MiB",
-			"%q is not a regular file of at most 1 MiB", s.path)
+	if !s.isRegular(l, info) {
 		return
 	}
 	s.checkMode(l, info)
@@ -78,6 +80,18 @@ func (s *source) read(l *finding.List) {
 		return
 	}
 	s.data = data
+}
+
+// isRegular refuses what is no file of ordinary size.
+func (s *source) isRegular(l *finding.List, info os.FileInfo) bool {
+	is := finding.KindOf(info)
+	if is == "" && info.Size() > maxFile {
+		is = "larger than 1 MiB"
+	}
+	if is != "" {
+		l.Errorf("SG1312", s.key, "name a regular PEM file of at most 1 MiB", "%q is %s", s.path, is)
+	}
+	return is == ""
 }
 
 // unreadable says why a file can't be read, and for whom.

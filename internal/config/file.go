@@ -35,7 +35,11 @@ var (
 // file, so that what was checked is what is read.
 func readFile(path string, r rule) ([]byte, finding.List) {
 	var list finding.List
-	// Without O_NONBLOCK the open of a named pipe would wait for a writer.
+	if st, err := os.Stat(path); err == nil && !isRegular(path, st, &list) {
+		return nil, list // to open it may wait, or do something
+	}
+	// Another may be in its place by now. Without O_NONBLOCK a named pipe would wait
+	// for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		list = append(list, unreadable(path, err))
@@ -43,9 +47,11 @@ func readFile(path string, r rule) ([]byte, finding.List) {
 	}
 	defer f.Close()
 	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() || st.Size() > maxFile {
-		list = append(list, finding.Finding{Code: "SG1060", File: path, Fix: "name a regular file of at most 16MiB",
-			Problem: "is not a file that slabgate reads"})
+	if err != nil {
+		list = append(list, unreadable(path, err))
+		return nil, list
+	}
+	if !isRegular(path, st, &list) {
 		return nil, list
 	}
 	r.check(path, st, &list)
@@ -55,6 +61,19 @@ func readFile(path string, r rule) ([]byte, finding.List) {
 		list = append(list, unreadable(path, err))
 	}
 	return data, list
+}
+
+// isRegular refuses what is no file of ordinary size.
+func isRegular(path string, st os.FileInfo, list *finding.List) bool {
+	is := finding.KindOf(st)
+	if is == "" && st.Size() > maxFile {
+		is = "a file of more than 16MiB"
+	}
+	if is != "" {
+		*list = append(*list, finding.Finding{Code: "SG1060", File: path, Fix: "name a regular file of at most 16MiB",
+			Problem: "is " + is + ", which slabgate does not read"})
+	}
+	return is == ""
 }
 
 // sumOf is the SHA-256 of what was read, in hex.
