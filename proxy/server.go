@@ -334,9 +334,17 @@ func closeAll(listeners []*Listener) {
 	}
 }
 
-// cutOff closes every client's connection.
+// cutOff closes every client's connection, and gives up what they have asked of
+// memcached.
 func (s *Server) cutOff() {
 	for _, n := range s.all() {
 		n.cutOff()
+	}
+	s.Pool.Abort()
+	s.mu.Lock()
+	loops := s.loops
+	s.mu.Unlock()
+	for _, l := range loops {
+		l.Post(l.lane.Close)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,11 +26,27 @@ func (d *daemon) tellAudit(sink string, err error) {
 	d.log.Info("audit sink takes again", zap.String("sink", sink))
 }
 
-// reopenAudit goes on in new files, after somebody has moved the old ones.
+// reopenAudit has audit files opened anew, soon: a disk may not answer at once.
 func (d *daemon) reopenAudit() {
-	if err := d.audit.Reopen(); err != nil {
-		d.log.Error("audit reopened", zap.String("outcome", "the old file stays in use"), zap.Error(err))
-		return
+	select {
+	case d.reopen <- struct{}{}:
+	default: // it is about to be done
 	}
-	d.log.Info("audit reopened")
+}
+
+// reopenWhenAsked goes on in new files, after somebody has moved the old ones, until
+// ctx is done.
+func (d *daemon) reopenWhenAsked(ctx context.Context) {
+	for {
+		select {
+		case <-d.reopen:
+		case <-ctx.Done():
+			return
+		}
+		if err := d.audit.Reopen(); err != nil {
+			d.log.Error("audit reopened", zap.String("outcome", "the old file stays in use"), zap.Error(err))
+			continue
+		}
+		d.log.Info("audit reopened")
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/proxy"
+	"github.com/slabgate/slabgate/upstream"
 )
 
 // events counts the events of a kind in a file of the site.
@@ -93,8 +94,10 @@ func TestASecondSignalCutsOffWhoWaitsForTheRecord(t *testing.T) {
 	var log buffer
 	d := &daemon{
 		log: newLogger(config.Log{Level: "info", Format: "json"}, &log), metrics: new(metrics.Metrics),
-		server: new(proxy.Server), shutdown: config.Shutdown{AcceptFor: time.Hour},
+		shutdown: config.Shutdown{AcceptFor: time.Hour}, reopen: make(chan struct{}, 1),
 	}
+	d.pool = upstream.New(upstream.Default(), d.log.Logger, d.metrics)
+	d.server = &proxy.Server{Pool: d.pool}
 	o := audit.Default()
 	o.Sinks = []audit.SinkOptions{{File: s.path("audit.jsonl"), Mode: 0o600}}
 	if err := d.openAudit(o); err != nil {
@@ -113,7 +116,7 @@ func TestASecondSignalCutsOffWhoWaitsForTheRecord(t *testing.T) {
 	signals := make(chan os.Signal, 2)
 	signals <- syscall.SIGUSR1
 	signals <- syscall.SIGTERM
-	testkit.Within(t, "drain", func() { d.drain(signals) })
+	testkit.Within(t, "drain", func() { d.drain(signals, func() {}) })
 	testkit.Within(t, "a client", clients.Wait)
 	if d.metrics.AuditDrops.Load() == 0 {
 		t.Error("nothing was lost: nobody had to wait")

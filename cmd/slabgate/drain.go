@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,25 +40,41 @@ func (d *daemon) lameDuck() {
 	})
 }
 
+// lastMoment is how long the process has to end once it has cut everybody off. What
+// takes longer, such as a record on a disk that does not answer, is not waited for.
+const lastMoment = 2 * time.Second
+
 // drain goes on taking clients for a while if the configuration says so, then
-// lets those that are here finish. A second signal, or the end of the grace
-// period, cuts them off.
-func (d *daemon) drain(signals <-chan os.Signal) {
+// lets those that are here finish, and calls end. A second signal, or the end of
+// the grace period, cuts clients and memcached off; a third is not waited with.
+func (d *daemon) drain(signals <-chan os.Signal, end func()) {
 	d.life.draining.Store(true)
 	d.metrics.Draining.Store(true)
 	d.life.stopping.Store(true)
 	if d.endDucks != nil {
 		d.endDucks()
 	}
+	d.dropOrders()
 	d.log.Info("draining", zap.Duration("accept_for", d.shutdown.AcceptFor), zap.Duration("grace", d.shutdown.Grace))
 	d.tell(systemd.Stopping("waiting for clients to finish"))
 	accept := d.yield()
-	ctx, cancel := context.WithTimeout(context.Background(), accept+d.shutdown.Grace)
-	defer cancel()
+	ctx, cutOff := context.WithTimeout(context.Background(), accept+d.shutdown.Grace)
+	defer cutOff()
 	defer context.AfterFunc(ctx, d.audit.Release)() // who waits for a disk is cut off too
-	stop := make(chan struct{})
-	var hearing sync.WaitGroup
-	hearing.Go(func() { d.hear(signals, stop, cancel) })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.letFinish(ctx, accept)
+		end()
+	}()
+	if !d.hear(ctx, signals, ended, cutOff) {
+		d.log.Warn("stopped", zap.String("outcome", "what has not ended in time is left"), zap.Int("audit_lost", d.audit.Waiting()))
+		d.log.ring.flush()
+	}
+}
+
+// letFinish serves clients until all have gone, or ctx is done.
+func (d *daemon) letFinish(ctx context.Context, accept time.Duration) {
 	select {
 	case <-time.After(accept):
 	case <-ctx.Done():
@@ -67,28 +82,34 @@ func (d *daemon) drain(signals <-chan os.Signal) {
 	if err := d.server.Shutdown(ctx); err != nil {
 		d.log.Warn("draining", zap.String("outcome", "clients were cut off"), zap.Error(err))
 	}
-	close(stop)
-	hearing.Wait()
 }
 
-// hear hears signals during a drain, until stop. A second one that ends the process
-// calls now.
-func (d *daemon) hear(signals <-chan os.Signal, stop <-chan struct{}, now func()) {
+// hear hears signals until all has ended, and reports whether it has: a while after
+// ctx is done it gives up. A second signal that ends the process calls cutOff.
+func (d *daemon) hear(ctx context.Context, signals <-chan os.Signal, ended <-chan struct{}, cutOff func()) bool {
+	var over <-chan time.Time
+	cut := ctx.Done()
 	for {
 		select {
+		case <-ended:
+			return true
+		case <-cut:
+			cut, over = nil, time.After(lastMoment)
+		case <-over:
+			return false
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP, syscall.SIGUSR2: // too late
 			case syscall.SIGUSR1:
 				d.reopenAudit()
 			default:
-				now()
-				return
+				if over != nil {
+					return false
+				}
+				cutOff()
 			}
 		case f := <-d.orders:
 			f()
-		case <-stop:
-			return
 		}
 	}
 }

@@ -37,18 +37,23 @@ var (
 
 // Reload reads every file again.
 func (b backend) Reload(ctx context.Context) (r admin.Reloaded, err error) {
-	var refused error
-	err = b.do(ctx, func() {
-		if b.life.stopping.Load() {
-			refused = errStopping
-			return
-		}
-		r = b.reload(false)
-	})
-	if err == nil {
-		err = refused
+	type answer struct {
+		r   admin.Reloaded
+		err error
 	}
-	return r, err
+	answered := make(chan answer, 1) // so that nobody waits for one who has gone
+	err = b.do(ctx, func() {
+		b.order(reloadOrder{answer: func(r admin.Reloaded, err error) { answered <- answer{r, err} }})
+	})
+	if err != nil {
+		return r, err
+	}
+	select {
+	case a := <-answered:
+		return a.r, a.err
+	case <-ctx.Done():
+		return r, errBusy
+	}
 }
 
 // Drain begins to send idle clients away.

@@ -11,18 +11,14 @@ import (
 	"github.com/slabgate/slabgate/internal/audit"
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/finding"
-	"github.com/slabgate/slabgate/internal/systemd"
 	"github.com/slabgate/slabgate/internal/watch"
 	"github.com/slabgate/slabgate/proxy"
 )
 
-// reload reads everything again and puts certificates, users and policy into
-// force, if all of it is right. Otherwise nothing changes. Quietly, files that say
-// what they said before are no reload.
-func (d *daemon) reload(quietly bool) admin.Reloaded {
-	d.tell(systemd.Reloading())
-	defer func() { d.tell(systemd.Ready(d.oneLine())) }()
-	l := d.load(d.generation + 1)
+// reloadWith puts certificates, users, policy and limits that were read into force,
+// if all of it is right. Otherwise nothing changes. Quietly, files that say what they
+// said before are no reload.
+func (d *daemon) reloadWith(l *loaded, quietly bool) admin.Reloaded {
 	d.follows(l.config)
 	r := admin.Reloaded{Before: d.snapshot.Digest, Secret: l.usersFile(), Findings: told(l.found), Changed: []string{}, NeedsRestart: []string{}}
 	switch {
@@ -120,13 +116,19 @@ func (d *daemon) watch(ctx context.Context) {
 	w.Run(ctx)
 }
 
-// filesChanged reads the files if slabgate is not about to end.
+// filesChanged has the files read, and waits for that.
 func (d *daemon) filesChanged(ctx context.Context) {
-	_ = d.do(ctx, func() { // the end of ctx is the watch's end
-		if !d.life.stopping.Load() {
-			d.reload(true)
-		}
+	read := make(chan struct{})
+	err := d.do(ctx, func() {
+		d.order(reloadOrder{quietly: true, answer: func(admin.Reloaded, error) { close(read) }})
 	})
+	if err != nil {
+		return // the end of ctx is the watch's end
+	}
+	select {
+	case <-read:
+	case <-ctx.Done():
+	}
 }
 
 // record writes an event beside the signals, which must be heard while a full

@@ -74,10 +74,12 @@ type daemon struct {
 	snapshot   *proxy.Snapshot // in force
 	parts      parts           // of what is in force
 	generation uint64
+	loading    loading
 
 	life      life
 	orders    chan func()              // for the goroutine that hears signals
 	stopAsked bool                     // by an order
+	reopen    chan struct{}            // audit files are to be opened anew
 	files     atomic.Pointer[[]string] // that are watched
 	ducks     sync.WaitGroup           // of lameDuck
 	endDucks  context.CancelFunc       // nil before there was one
@@ -99,21 +101,50 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	return d.run(ctx, io, c.requireUpstream)
+}
+
+// run opens what is to be open, and serves until a signal or ctx ends it.
+func (d *daemon) run(ctx context.Context, io stdio, requireUpstream bool) error {
 	go d.log.ring.run()
 	go d.audit.Run()
-	defer d.close()
-	found := d.adopt(l.config, systemd.Sockets())
+	if err := d.open(ctx, io, requireUpstream); err != nil {
+		err = errors.Join(err, d.unbind())
+		d.close()
+		return err
+	}
+	d.serve(ctx)
+	return nil
+}
+
+// open makes sure of everything that a start needs, and opens the listeners: those
+// whose addresses others may have bound as well come last, since clients that the
+// kernel gives to a slabgate that then does not start are lost.
+func (d *daemon) open(ctx context.Context, io stdio, requireUpstream bool) error {
+	c := d.started
+	found := d.adopt(c, systemd.Sockets())
 	printFindings(io.err, found, "")
 	if found.Failed() {
-		return errors.Join(exit(exitConfig), d.unbind())
+		return exit(exitConfig)
 	}
-	if err := d.bind(l.config); err != nil {
+	if err := d.bind(c, alone); err != nil {
 		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
 	}
-	if err := d.bindAdmin(l.config); err != nil {
-		return errors.Join(refuse(io, exitPermission, "SG1072", adminFix, err), d.unbind())
+	d.server.Swap(d.snapshot)
+	d.log.Info("started", zap.String("version", thisBuild().Version), zap.Int("pid", os.Getpid()),
+		zap.String("config", d.path), zap.String("digest", d.snapshot.Digest))
+	err := d.checkUpstream(ctx)
+	d.vitals.note(err)
+	if err != nil && requireUpstream {
+		return refuse(io, exitUnavailable, "SG1407", "start memcached, or correct upstreams[0].address", err)
 	}
-	return d.serve(ctx, io, c.requireUpstream)
+	if err := d.bindAdmin(c); err != nil {
+		return refuse(io, exitPermission, "SG1072", adminFix, err)
+	}
+	if err := d.bind(c, besides); err != nil {
+		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
+	}
+	return nil
 }
 
 // build makes every part. Nothing is bound and nothing runs yet.
@@ -121,7 +152,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 	d := &daemon{
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
 		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1, denials: denials.New(),
-		parts: l.parts, orders: make(chan func()),
+		parts: l.parts, orders: make(chan func()), reopen: make(chan struct{}, 1),
 		look: newLookout(l.found, time.Now()),
 	}
 	d.follows(l.config)
@@ -148,6 +179,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		Spread: spread(l.config.Shutdown),
 	}
 	d.vitals = newVitals(d)
+	d.loading = newLoading(d.load)
 	return d, nil
 }
 
@@ -168,20 +200,12 @@ func (d *daemon) close() {
 }
 
 // serve runs until a signal or ctx ends it.
-func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) error {
+func (d *daemon) serve(ctx context.Context) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	signal.Ignore(syscall.SIGPIPE)
 
-	d.server.Swap(d.snapshot)
-	d.log.Info("started", zap.String("version", thisBuild().Version), zap.Int("pid", os.Getpid()),
-		zap.String("config", d.path), zap.String("digest", d.snapshot.Digest))
-	err := d.checkUpstream(ctx)
-	d.vitals.note(err)
-	if err != nil && requireUpstream {
-		return errors.Join(refuse(io, exitUnavailable, "SG1407", "start memcached, or correct upstreams[0].address", err), d.unbind())
-	}
 	var parts sync.WaitGroup
 	parts.Go(func() {
 		if err := d.server.Serve(d.listeners); err != nil {
@@ -199,11 +223,13 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)
-	stopAdmin()
-	parts.Wait()
-	stop()
-	d.log.Info("stopped")
-	return nil
+	d.drain(signals, func() {
+		stopAdmin()
+		parts.Wait()
+		stop()
+		d.log.Info("stopped")
+		d.close()
+	})
 }
 
 // follow keeps the generations of namespaces, and what the status tells, up to date
@@ -214,6 +240,7 @@ func (d *daemon) follow(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { d.spaces.Run(ctx) })
 	running.Go(func() { d.look.run(ctx, d.server, d.pool) })
+	running.Go(func() { d.reopenWhenAsked(ctx) })
 	return func() {
 		cancel()
 		running.Wait()
@@ -240,33 +267,31 @@ func (d *daemon) ready() {
 	d.log.Info("ready", zap.Strings("listeners", addresses), zap.String("admin", d.started.Admin.Socket))
 }
 
-// listen hears signals until the daemon has drained.
+// listen hears signals until the daemon is to drain. It waits for nothing else.
 func (d *daemon) listen(ctx context.Context, signals <-chan os.Signal) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for {
+	for !d.stopAsked {
 		select {
 		case <-tick.C:
 			d.log.summarise()
 		case <-ctx.Done():
-			d.drain(signals)
 			return
 		case f := <-d.orders:
 			f()
-			if d.stopAsked {
-				d.drain(signals)
-				return
-			}
+		case l := <-d.loading.done:
+			d.loadEnds(l)
+		case <-d.loading.late:
+			d.loadIsLate()
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				d.reload(false)
+				d.order(reloadOrder{})
 			case syscall.SIGUSR1:
 				d.reopenAudit()
 			case syscall.SIGUSR2:
 				d.lameDuck()
 			default:
-				d.drain(signals)
 				return
 			}
 		}

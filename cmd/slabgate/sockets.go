@@ -73,15 +73,21 @@ func shared(c *config.Config) bool {
 	return false
 }
 
-// bind opens every listener that is not there yet, or none.
-func (d *daemon) bind(c *config.Config) error {
+// Which listeners are to be opened.
+const (
+	alone   = false // those whose addresses are nobody else's
+	besides = true  // those that share their addresses with other processes
+)
+
+// bind opens listeners of one kind, but for those that are there already.
+func (d *daemon) bind(c *config.Config, kind bool) error {
 	for i := range c.Listeners {
-		if _, inherited := c.Listeners[i].Inherited(); inherited {
+		if _, inherited := c.Listeners[i].Inherited(); inherited || c.Listeners[i].ReusePort != kind {
 			continue
 		}
 		l, err := proxy.Listen(c.Listeners[i].ListenerConfig)
 		if err != nil {
-			return errors.Join(err, d.unbind())
+			return err
 		}
 		d.listeners = append(d.listeners, l)
 	}

@@ -208,6 +208,9 @@ func (l *Log) Reopen() error {
 // a line that is refused are lost and counted, whatever the options say.
 func (l *Log) Release() { l.release() }
 
+// Waiting is how many events are not written yet, without the one that is just being.
+func (l *Log) Waiting() int { return len(l.queue) }
+
 // Close releases, writes what is queued, and closes the outputs. If that takes
 // more than five seconds it returns with an error, and what is left is lost. Call
 // it when nobody writes or reopens any more; it may be called twice.

@@ -388,4 +388,6 @@ var Codes = []Code{
 		"A warning: slabgate remembers in memcached, and in a file if it has a folder, at which generation each namespace is. Without the file a memcached that has lost its record makes the namespace begin anew, empty."},
 	{"SG1411", "an unknown upstream",
 		"upstream of an identity names one of upstreams in slabgate.yaml, of which this version has one."},
+	{"SG1412", "files that can't be read in time",
+		"A reload reads every file within ten seconds, or is refused: what was in force stays in force. A network file system or a disk that does not answer does this. When it answers again the files are read once more."},
 }
