@@ -110,7 +110,7 @@ func (c *crowd) Accept() (net.Conn, error) {
 func (w *Web) handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, on := range healthPaths {
-		mux.Handle(path, w.health(on))
+		mux.Handle(path, w.health(path, on))
 	}
 	mux.Handle("/metrics", promhttp.HandlerFor(w.Gather, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(w.Log), ErrorHandling: promhttp.ContinueOnError,

@@ -112,19 +112,19 @@ func TestHealthIsAskedInThreeWays(t *testing.T) {
 		r.wants(t, "GET "+path, 200, "ok\n")
 		r.wants(t, "HEAD "+path, 200, "")
 	}
-	r.wants(t, "GET /readyz?verbose", 200, "[+] begun: ok\n[+] upstream: ok\n")
+	r.wants(t, "GET /readyz?verbose", 200, "[+]begun ok\n[+]upstream ok\nreadyz check passed\n")
 	mu.Lock()
-	wrong["upstream"] = errors.New("no answer")
+	wrong["upstream"] = errors.New("no answer\n at all")
 	mu.Unlock()
-	r.wants(t, "GET /readyz", 503, "[+] begun: ok\n[-] upstream: no answer\n")
-	r.wants(t, "GET /ready", 503, "[-] upstream: no answer\n")
+	r.wants(t, "GET /readyz", 503, "[+]begun ok\n[-]upstream failed: no answer at all\nreadyz check failed\n")
+	r.wants(t, "GET /ready", 503, "[-]upstream failed: no answer at all\nready check failed\n")
 	for _, path := range []string{"/startupz", "/livez", "/live", "/healthz", "/ping"} {
 		r.wants(t, "GET "+path, 200, "ok\n")
 	}
 	mu.Lock()
 	wrong["loops"] = errors.New("one hangs")
 	mu.Unlock()
-	r.wants(t, "GET /livez?verbose", 503, "[-] loops: one hangs\n")
+	r.wants(t, "GET /livez?verbose", 503, "[-]loops failed: one hangs\nlivez check failed\n")
 	r.wants(t, "GET /startupz", 200, "ok")
 }
 
