@@ -184,51 +184,6 @@ func TestPageAnswersToItsOwnNames(t *testing.T) {
 	}
 }
 
-// TestPageIsForSoManyAtATime: whoever is one too many is closed, and whoever comes
-// after one has gone is served.
-func TestPageIsForSoManyAtATime(t *testing.T) {
-	r := startWeb(t, &Web{})
-	r.served(t)
-	var held []net.Conn
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", r.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
-		return c
-	}
-	answered := func(c net.Conn) bool {
-		fmt.Fprint(c, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		n, _ := c.Read(make([]byte, 100))
-		return n > 0
-	}
-	for len(held) < maxWebConns {
-		c := dial()
-		if answered(c) {
-			held = append(held, c)
-		} else {
-			c.Close()
-		}
-	}
-	extra := dial()
-	if answered(extra) {
-		t.Errorf("%d clients are served, want %d", maxWebConns+1, maxWebConns)
-	}
-	extra.Close()
-	if n := r.Metrics.AdminRefused.Load(); n == 0 {
-		t.Error("nobody counts who is turned away")
-	}
-	for _, c := range held {
-		c.Close()
-	}
-	testkit.Eventually(t, "room", func() bool {
-		c := dial()
-		defer c.Close()
-		return answered(c)
-	})
-}
-
 // TestAddressThatIsTaken: it is said once, and had when it is free.
 func TestAddressThatIsTaken(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
