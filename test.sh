@@ -9,7 +9,7 @@ need_go && need_tool memcached memcached
 if [ "${CI:-}" = true ]; then
 	apt_install gcc libc6-dev libmemcached-tools python3-pymemcache nftables systemd shellcheck mandoc openssl util-linux iproute2 prometheus ||
 		echo "some tools are missing and their checks will be skipped"
-	apt_install python3-pylibmc php-cli php-memcached ruby ruby-dalli libsasl2-modules && need_npm ||
+	apt_install python3-pylibmc php-cli php-memcached ruby ruby-dalli libsasl2-modules chromium && need_npm ||
 		echo "some client libraries are missing and their tests will be skipped"
 fi
 GOFLAGS="${GOFLAGS:-} -mod=readonly" && export GOFLAGS

@@ -22,9 +22,10 @@ const (
 
 // vitals are what the daemon has lately seen of itself.
 type vitals struct {
-	daemon *daemon
-	begun  time.Time
-	every  time.Duration // between two looks
+	daemon   *daemon
+	begun    time.Time
+	every    time.Duration // between two looks
+	patience time.Duration // of a look at memcached
 
 	mu       sync.Mutex
 	answered bool  // memcached has, at least once
@@ -33,7 +34,9 @@ type vitals struct {
 	commands uint64
 }
 
-func newVitals(d *daemon) *vitals { return &vitals{daemon: d, begun: time.Now(), every: probeEvery} }
+func newVitals(d *daemon) *vitals {
+	return &vitals{daemon: d, begun: time.Now(), every: probeEvery, patience: probePatience}
+}
 
 // pulse has the loops show that they turn, every now and then until ctx is done. It
 // is apart from run: that memcached keeps somebody waiting says nothing of them.
@@ -69,7 +72,7 @@ func (h *vitals) look(ctx context.Context) {
 		h.note(nil)
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, probePatience)
+	limited, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
 	err := h.daemon.pool.Check(limited)
 	if errors.Is(err, upstream.ErrBusy) || ctx.Err() != nil { // which says nothing of memcached

@@ -45,8 +45,8 @@ func TestHealthOfADaemon(t *testing.T) {
 	s.edit(t, "slabgate.yaml", "unix:/nonexistent/mc.sock", mc.Addr())
 	r := s.start(t, "--set", "admin.http=127.0.0.1:0")
 	for path, want := range map[string]string{
-		"/startupz?verbose": "[+] started: ok\n", "/livez?verbose": "[+] loops: ok\n",
-		"/readyz?verbose": "[+] started: ok\n[+] draining: ok\n[+] certificates: ok\n[+] upstream: ok\n",
+		"/startupz?verbose": "[+]started ok\nstartupz check passed\n", "/livez?verbose": "[+]loops ok\nlivez check passed\n",
+		"/readyz?verbose": "[+]started ok\n[+]draining ok\n[+]certificates ok\n[+]upstream ok\nreadyz check passed\n",
 	} {
 		if status, body := r.page(t, path); status != http.StatusOK || body != want {
 			t.Errorf("%s: %d %q, want 200 %q", path, status, body, want)

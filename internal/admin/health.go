@@ -33,11 +33,12 @@ var healthPaths = map[string]Probe{
 	"/readyz": Ready, "/ready": Ready,
 }
 
-// health answers one question: 200 if every check of it holds, else 503. With
-// ?verbose, and whenever one does not, each is told.
-func (w *Web) health(on Probe) http.Handler {
+// health answers the question that is asked at path: 200 if every check of it holds,
+// else 503. With ?verbose, and whenever one does not, each is told.
+func (w *Web) health(path string, on Probe) http.Handler {
 	return http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
 		report, well := w.ask(on)
+		report += strings.TrimPrefix(path, "/") + verdicts[well]
 		to.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		switch {
 		case !well:
@@ -49,7 +50,11 @@ func (w *Web) health(on Probe) http.Handler {
 	})
 }
 
-// ask carries out the checks of a question, and reports on each.
+// verdicts are how a report ends, after the name of what was asked.
+var verdicts = map[bool]string{true: " check passed\n", false: " check failed\n"}
+
+// ask carries out the checks of a question, and reports on each in a line, in the
+// form that Kubernetes uses.
 func (w *Web) ask(on Probe) (report string, well bool) {
 	var out strings.Builder
 	well = true
@@ -59,10 +64,13 @@ func (w *Web) ask(on Probe) (report string, well bool) {
 		}
 		if err := c.Test(); err != nil {
 			well = false
-			fmt.Fprintf(&out, "[-] %s: %v\n", c.Name, err)
+			fmt.Fprintf(&out, "[-]%s failed: %s\n", c.Name, oneLine(err))
 		} else {
-			fmt.Fprintf(&out, "[+] %s: ok\n", c.Name)
+			fmt.Fprintf(&out, "[+]%s ok\n", c.Name)
 		}
 	}
 	return out.String(), well
 }
+
+// oneLine is what an error says, without the ends of lines that it may have.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -3,12 +3,14 @@ package admin
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,9 +22,10 @@ import (
 
 // Bounds of the HTTP page.
 const (
-	maxWebConns   = 64 // a further one is closed
 	maxScrapes    = 4  // of metrics, at once
+	maxViews      = 16 // of status, page and what else there is, at once
 	scrapeTimeout = 10 * time.Second
+	statusAge     = time.Second     // a status is shown to all who ask for so long
 	bindAgain     = 5 * time.Second // between two attempts
 )
 
@@ -51,8 +54,13 @@ func (w *Web) Serve(ctx context.Context) {
 		return
 	}
 	w.Log.Info("admin http served", zap.String("address", l.Addr().String()))
+	crowd := newCrowd(l, w.Metrics)
 	server := bounded(ctx, w.handler(), w.Log)
-	if err := serveUntil(ctx, server, &crowd{Listener: l, metrics: w.Metrics, slots: make(chan struct{}, maxWebConns)}); err != nil {
+	server.ConnState = crowd.note
+	// Who asks again and again and reads nothing would be answered for as long as
+	// writing takes.
+	server.SetKeepAlivesEnabled(false)
+	if err := serveUntil(ctx, server, crowd); err != nil {
 		w.Log.Error("admin http stopped", zap.Error(err))
 	}
 }
@@ -81,52 +89,65 @@ func (w *Web) listen(ctx context.Context) net.Listener {
 	}
 }
 
-// crowd is a listener that hands on so many connections at a time, and closes those
-// that are too many.
-type crowd struct {
-	net.Listener
-	metrics *metrics.Metrics
-	slots   chan struct{} // one for each connection that is open
-}
-
-// Accept returns the next connection that there is room for.
-func (c *crowd) Accept() (net.Conn, error) {
-	for {
-		conn, err := c.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case c.slots <- struct{}{}:
-			return &guarded{Conn: conn, slots: c.slots}, nil
-		default:
-			c.metrics.AdminRefused.Add(1)
-			conn.Close()
-		}
-	}
-}
-
-// handler answers every path, to who asks by a name that is slabgate's.
+// handler answers every path, to who asks by a name that is slabgate's. All but
+// health has a number of places, so that slow readers of it leave room for health.
+// Whoever follows the page takes one that the page itself counts.
 func (w *Web) handler() http.Handler {
-	mux := http.NewServeMux()
+	mux, views := http.NewServeMux(), http.NewServeMux()
 	for path, on := range healthPaths {
-		mux.Handle(path, w.health(on))
+		mux.Handle(path, w.health(path, on))
 	}
-	mux.Handle("/metrics", promhttp.HandlerFor(w.Gather, promhttp.HandlerOpts{
+	// The handler counts those it gathers for, which go on after scrapeTimeout.
+	mux.Handle("/metrics", limited(maxScrapes, promhttp.HandlerFor(w.Gather, promhttp.HandlerOpts{
 		ErrorLog: zap.NewStdLog(w.Log), ErrorHandling: promhttp.ContinueOnError,
 		MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout,
-	}))
-	mux.HandleFunc("/status", w.status)
-	mux.HandleFunc("/", w.page)
+	})))
+	mux.HandleFunc("/events", w.page)
+	views.Handle("/status", w.status())
+	views.HandleFunc("/", w.page)
+	mux.Handle("/", limited(maxViews, views))
 	return w.safe(mux)
 }
 
-func (w *Web) status(to http.ResponseWriter, r *http.Request) {
+// limited answers so many requests at once, and tells others to come again.
+func limited(most int, next http.Handler) http.Handler {
+	places := make(chan struct{}, most)
+	return http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			next.ServeHTTP(to, r)
+		default:
+			to.Header().Set("Retry-After", "1")
+			http.Error(to, "busy", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// status answers with the status as JSON, which is made once for all who ask within
+// statusAge.
+func (w *Web) status() http.Handler {
 	if w.Status == nil {
-		http.NotFound(to, r)
-		return
+		return http.NotFoundHandler()
 	}
-	write(to, http.StatusOK, w.Status())
+	var mu sync.Mutex
+	var made time.Time
+	var data json.RawMessage
+	return http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		if data == nil || time.Since(made) >= statusAge {
+			answer, err := json.Marshal(w.Status())
+			if err != nil {
+				mu.Unlock()
+				refuse(to, err)
+				return
+			}
+			data, made = answer, time.Now()
+		}
+		answer := data
+		mu.Unlock()
+		write(to, http.StatusOK, answer)
+	})
 }
 
 func (w *Web) page(to http.ResponseWriter, r *http.Request) {
@@ -143,10 +164,15 @@ func (w *Web) safe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
 		to.Header().Set("X-Content-Type-Options", "nosniff")
 		to.Header().Set("Cache-Control", "no-store")
+		if r.ContentLength != 0 { // nobody waits for a body
+			_ = http.NewResponseController(to).SetReadDeadline(time.Unix(1, 0)) // it is no connection of ours if it can't
+		}
 		switch {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			to.Header().Set("Allow", "GET, HEAD")
 			http.Error(to, "only GET and HEAD are answered", http.StatusMethodNotAllowed)
+		case r.ContentLength != 0:
+			http.Error(to, "a request has no body here", http.StatusRequestEntityTooLarge)
 		case !w.isHost(r.Host):
 			http.Error(to, fmt.Sprintf("%.64q is no name of this slabgate; ask by address, or add the name to admin.hosts", r.Host), http.StatusMisdirectedRequest)
 		default:

@@ -128,7 +128,7 @@ func (p *page) events(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-p.slots }()
 	default:
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, "too many follow already", http.StatusServiceUnavailable)
+		http.Error(w, "busy: as many follow as may", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

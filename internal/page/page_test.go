@@ -187,8 +187,8 @@ func TestFollowersAreBounded(t *testing.T) {
 	if n := looked.Load(); n > Followers/2 {
 		t.Errorf("the state was looked at %d times for %d followers", n, Followers)
 	}
-	if r, _ := get(t, s.URL+"/events"); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
-		t.Errorf("one more: got %d", r.StatusCode)
+	if r, text := get(t, s.URL+"/events"); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.HasPrefix(text, "busy") {
+		t.Errorf("one more: got %d, %q", r.StatusCode, text)
 	}
 	if r, _ := get(t, s.URL+"/"); r.StatusCode != 200 {
 		t.Errorf("the page itself: got %d", r.StatusCode)
