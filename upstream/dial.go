@@ -168,7 +168,11 @@ func (p *Pool) connect(ctx context.Context, now time.Time) (*conn, error) {
 		rbuf: make([]byte, readSize), wbuf: make([]byte, 0, writeSize),
 	}
 	release := c.within(ctx, p.cfg.ConnectTimeout-time.Since(now))
-	if err := release(c.shakeHands(p.cfg.Dialect)); err != nil {
+	err = c.shakeHands(p.cfg.Dialect)
+	if err == nil {
+		err = c.ownedBy(p.cfg.ExpectUID)
+	}
+	if err = release(err); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("upstream: handshake: %w", err)
 	}
