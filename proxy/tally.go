@@ -257,13 +257,16 @@ func (s *session) hidePlain() {
 	}
 }
 
+// has reports whether the snapshot's policy has an identity.
+func (snap *Snapshot) has(identity string) bool {
+	_, ok := snap.Policy.Find(identity)
+	return ok
+}
+
 // forget forgets the counters of identities and rules that a snapshot does not
 // have.
 func (snap *Snapshot) forget(m *metrics.Metrics) {
-	m.Identities.Keep(func(name string) bool {
-		_, ok := snap.Policy.Find(name)
-		return ok
-	})
+	m.Identities.Keep(snap.has)
 	rules := map[string]bool{"": true}
 	for _, r := range snap.Policy.Rules() {
 		rules[r.String()] = true

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -30,12 +31,12 @@ func (d *daemon) status() *status.Document {
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
 	d.look.fill(s)
 	s.Upstream.Name, s.Upstream.Address = d.started.Upstreams[0].Name, d.started.Upstreams[0].Address
-	list := d.denials.List()
-	s.Denials = groupsOf(list, snap.Policy)
-	s.Denials.Overwritten = d.denials.Overwritten()
+	u := d.unenforced(here, snap.Policy, now)
+	s.Denials = groupsOf(d.denials.List(), u.Latest, snap.Policy)
+	s.Denials.Total, s.Denials.Overwritten = d.denials.Total(), d.denials.Overwritten()
 	var plain []status.Plain
 	s.Plaintext, plain = d.look.sightings.Plaintext(here, now)
-	s.Plaintext.Breaks = status.Enforce(plain, wouldDeny(list, snap.Policy, now), learning(here, snap.Policy), now)
+	s.Plaintext.Breaks = status.Enforce(plain, u, now)
 	return s
 }
 
@@ -96,38 +97,50 @@ func firstEnd(chain *tls.Certificate) (subject string, end time.Time) {
 }
 
 // groupsOf puts denials of the same kind, identity and rule together, those with
-// the most denials first, with the narrowest fix of the latest.
-func groupsOf(list []denials.Entry, p *policy.Policy) status.Denials {
+// the most denials first, with the narrowest fix of the latest. What identities would
+// have been denied and the list has forgotten are groups of their own.
+func groupsOf(list []denials.Entry, latest []status.DenialGroup, p *policy.Policy) status.Denials {
 	type key struct{ event, identity, rule string }
 	all := status.Denials{Groups: []status.DenialGroup{}}
 	at := map[key]int{}
-	var latest []*denials.Entry
+	var newest []*denials.Entry
 	for i := range list { // the latest first
 		e := &list[i]
-		all.Total += e.Count
 		k := key{e.Kind, e.Identity, e.Rule}
 		g, known := at[k]
 		if !known {
 			g = len(all.Groups)
 			at[k] = g
-			all.Groups = append(all.Groups, status.DenialGroup{
-				ID: e.ID, Event: e.Kind, Identity: e.Identity, Command: shown(e), Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
-			})
-			latest = append(latest, e)
+			all.Groups = append(all.Groups, groupOf(e))
+			newest = append(newest, e)
 		}
 		all.Groups[g].Count += e.Count
 	}
+	for _, g := range latest {
+		if _, known := at[key{g.Event, g.Identity, g.Rule}]; !known {
+			all.Groups = append(all.Groups, g)
+		}
+	}
 	all.GroupsTotal = len(all.Groups)
 	byID := map[string]*denials.Entry{}
-	for _, e := range latest {
+	for _, e := range newest {
 		byID[e.ID] = e
 	}
 	slices.SortStableFunc(all.Groups, func(a, b status.DenialGroup) int { return cmp.Compare(b.Count, a.Count) })
 	all.Groups = all.Groups[:min(len(all.Groups), status.MostDenials)]
 	for i := range all.Groups {
-		all.Groups[i].Fix = fixOf(byID[all.Groups[i].ID], p)
+		if e := byID[all.Groups[i].ID]; e != nil {
+			all.Groups[i].Fix = fixOf(e, p)
+		}
 	}
 	return all
+}
+
+// groupOf is a group of no denials yet, that e is the latest of.
+func groupOf(e *denials.Entry) status.DenialGroup {
+	return status.DenialGroup{
+		ID: e.ID, Event: e.Kind, Identity: e.Identity, Command: shown(e), Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
+	}
 }
 
 // fixOf is the narrowest edit of the policy in force that would allow a denial.
@@ -140,17 +153,28 @@ func fixOf(e *denials.Entry, p *policy.Policy) string {
 	return explainLine(id, e.Sample.Line, &at).Fix
 }
 
-// wouldDeny is the identities in mode audit that would have been denied something
-// lately.
-func wouldDeny(list []denials.Entry, p *policy.Policy, now time.Time) (names []string) {
-	for i := range list {
-		e := &list[i]
-		id, ok := p.Find(e.Identity)
-		if ok && e.Kind == policy.WouldDeny.String() && id.Mode == policy.ModeAudit && now.Sub(e.Last) <= status.Lately {
-			names = append(names, e.Identity)
+// unenforced is what identities in mode audit would have been denied lately, each with
+// the narrowest fix of the latest, and who is learned from. It does not depend on what
+// the ring has overwritten.
+func (d *daemon) unenforced(here []proxy.ClientInfo, p *policy.Policy, now time.Time) status.Unenforced {
+	u := status.Unenforced{Learning: learning(here, p)}
+	standings, others := d.denials.Standings()
+	for _, name := range slices.Sorted(maps.Keys(standings)) {
+		s := standings[name]
+		if id, ok := p.Find(name); !ok || id.Mode != policy.ModeAudit || !s.Lately(now, status.Lately) {
+			continue
 		}
+		g := groupOf(&s.Last)
+		g.Count = s.Count
+		if len(u.Latest) < status.MostDenials { // no view has more
+			g.Fix = fixOf(&s.Last, p)
+		}
+		u.Latest = append(u.Latest, g)
 	}
-	return names
+	if others.Lately(now, status.Lately) {
+		u.Untold = others.Count
+	}
+	return u
 }
 
 // learning is the identities in mode learn that are here.

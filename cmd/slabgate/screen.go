@@ -114,12 +114,19 @@ func (s *screen) plaintext() []string {
 
 // breaks is what enforcing now would do.
 func breaks(e *status.Enforcement) string {
-	if e.Safe {
+	switch {
+	case e.Safe:
 		return "  enforcing now would break nothing"
+	case e.Total == 0:
+		return fmt.Sprintf("  enforcing now: NOT KNOWN, %s of too many identities would be denied", plural(int(e.Untold), "request"))
 	}
 	names := slices.Concat(e.Plaintext, e.WouldDeny, e.Learning)
 	slices.Sort(names)
-	return fmt.Sprintf("  enforcing now would break %d: %s", e.Total, few(slices.Compact(names)))
+	more := ""
+	if e.Untold > 0 {
+		more = " or more"
+	}
+	return fmt.Sprintf("  enforcing now would break %d%s: %s", e.Total, more, few(slices.Compact(names)))
 }
 
 // denied is what is denied, and the way out.

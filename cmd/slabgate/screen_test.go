@@ -36,7 +36,7 @@ HOLDS
   QUARANTINED  10.0.0.9/32  until Jan 2 13:00Z by uid 1000
 
 PLAINTEXT LEFT  2 clients  14 conns
-  enforcing now would break 2: legacy-batch trial
+  enforcing now would break 2 or more: legacy-batch trial
   10.2.9.17                ascii   legacy-batch         12 conns  last 4 s ago
   10.2.9.22                binary  (nobody)              2 conns  last 3 h ago
 
@@ -91,6 +91,20 @@ func TestScreenShowsTheFirstAndCountsTheRest(t *testing.T) {
 	s.filter = "10.2.9.22"
 	if text = strings.Join(s.lines(), "\n"); !strings.Contains(text, "10.2.9.22") || strings.Contains(text, "10.2.9.17") {
 		t.Errorf("the filter shows\n%s", text)
+	}
+}
+
+// As long as somebody is not known, nothing is said to be safe.
+func TestScreenSaysWhatIsNotKnown(t *testing.T) {
+	for want, e := range map[string]status.Enforcement{
+		"  enforcing now would break nothing":          {Safe: true},
+		"  enforcing now: NOT KNOWN, 2 requests of":    {Untold: 2},
+		"  enforcing now would break 1: web":           {Total: 1, Learning: []string{"web"}},
+		"  enforcing now would break 1 or more: trial": {Total: 1, Untold: 1, WouldDeny: []string{"trial"}},
+	} {
+		if got := breaks(&e); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 

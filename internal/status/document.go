@@ -134,22 +134,25 @@ type Plain struct {
 
 // Enforcement is what would break if TLS and every policy were enforced now.
 type Enforcement struct {
-	Total     int      `json:"breaks"`     // clients without TLS in the last hour that are somebody, and identities whose policy is not enforced and would deny
-	Plaintext []string `json:"plaintext"`  // identities of the clients without TLS
-	WouldDeny []string `json:"would_deny"` // identities in mode audit that would have been denied something in the last hour
-	Learning  []string `json:"learning"`   // identities in mode learn that are connected
-	Safe      bool     `json:"safe"`       // nothing would
+	Total     int           `json:"breaks"`            // clients without TLS in the last hour that are somebody, and identities whose policy is not enforced and would deny
+	Plaintext []string      `json:"plaintext"`         // identities of the clients without TLS
+	WouldDeny []string      `json:"would_deny"`        // identities in mode audit that would have been denied something in the last hour
+	Learning  []string      `json:"learning"`          // identities in mode learn that are connected
+	Latest    []DenialGroup `json:"latest_would_deny"` // of each in WouldDeny, with how many there were in all; the first [MostDenials]
+	Untold    int64         `json:"untold"`            // requests in the last hour that would have been denied to identities too many to be told apart
+	Safe      bool          `json:"safe"`              // nothing would, and nothing is untold
 }
 
 // Denials is what is denied, in groups.
 type Denials struct {
-	Total       int64         `json:"total"` // denials in all groups
+	Total       int64         `json:"total"` // denials since the start, those that were forgotten included
 	Groups      []DenialGroup `json:"groups"`
 	GroupsTotal int           `json:"groups_total"`
 	Overwritten int64         `json:"overwritten"` // kinds that were forgotten for want of room
 }
 
-// DenialGroup is denials of one identity that one rule decided, or none.
+// DenialGroup is denials of one identity that one rule decided, or none. Those that
+// were forgotten are not counted in it.
 type DenialGroup struct {
 	ID       string    `json:"id"`    // of the latest, to ask about with slabgate explain
 	Event    string    `json:"event"` // deny or would_deny

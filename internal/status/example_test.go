@@ -25,7 +25,9 @@ func example() *Document {
 		}},
 		Plaintext: Plaintext{2, 14, 1, []Plain{
 			{"10.2.9.17", "legacy-batch", "ascii", 12, noon.Add(-4 * time.Second)}, {"10.2.9.22", "", "binary", 2, noon.Add(-3 * time.Hour)},
-		}, Enforcement{2, []string{"legacy-batch"}, []string{"trial"}, []string{}, false}},
+		}, Enforcement{2, []string{"legacy-batch"}, []string{"trial"}, []string{}, []DenialGroup{
+			{"7Q5CD", "would_deny", "trial", "mg user:77 N30", "own", "not_granted", 1, noon.Add(-10 * time.Minute), `add "@vivify" to allow: of identities.trial.rules[0]`},
+		}, 3, false}},
 		Denials: Denials{37, []DenialGroup{
 			{"7Q2AB", "deny", "shop", "flush_all", "", "no_rule", 36, noon.Add(-time.Minute), `add "@flush" to allow: of identities.shop.rules[0]`},
 			{"7Q5CD", "would_deny", "trial", "mg user:77 N30", "own", "not_granted", 1, noon.Add(-10 * time.Minute), `add "@vivify" to allow: of identities.trial.rules[0]`},

@@ -98,13 +98,17 @@ func TestEnforce(t *testing.T) {
 		{Address: "a", Identity: "web", LastSeen: noon}, {Address: "b", Identity: "web", LastSeen: noon},
 		{Address: "c", Identity: "gone", LastSeen: noon.Add(-61 * time.Minute)}, {Address: "d", LastSeen: noon},
 	}
-	e := Enforce(list, []string{"web", "trial", "trial"}, []string{"new"}, noon)
-	want := Enforcement{Total: 4, Plaintext: []string{"web"}, WouldDeny: []string{"trial", "web"}, Learning: []string{"new"}}
+	web, trial := DenialGroup{Identity: "web", Count: 2}, DenialGroup{Identity: "trial", Count: 1}
+	e := Enforce(list, Unenforced{Latest: []DenialGroup{web, trial}, Learning: []string{"new", "new"}}, noon)
+	want := Enforcement{Total: 4, Plaintext: []string{"web"}, WouldDeny: []string{"trial", "web"}, Learning: []string{"new"}, Latest: []DenialGroup{trial, web}}
 	if got, want := fmt.Sprint(e), fmt.Sprint(want); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if e := Enforce(list[2:], nil, nil, noon); !e.Safe || e.Total != 0 {
+	if e := Enforce(list[2:], Unenforced{}, noon); !e.Safe || e.Total != 0 || e.Latest == nil {
 		t.Errorf("got %+v, want nothing to break", e)
+	}
+	if e := Enforce(nil, Unenforced{Untold: 1}, noon); e.Safe || e.Total != 0 {
+		t.Errorf("got %+v, want that it is not known", e)
 	}
 }
 
