@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -64,6 +65,9 @@ func (l *lookout) check(ctx context.Context, pool *upstream.Pool) {
 	defer cancel()
 	began := time.Now()
 	err := pool.Check(ctx)
+	if errors.Is(err, upstream.ErrBusy) { // which says nothing of memcached
+		return
+	}
 	took := time.Since(began)
 	info, _ := pool.Info()
 	l.mu.Lock()
