@@ -74,3 +74,15 @@ func TestAFloodOfDenialsDoesNotMakeEnforcingSafe(t *testing.T) {
 	w.call(t, "explain", id).want(t, exitOK, id, "get other:2", "add ")
 	w.stop(t)
 }
+
+// A rule that is tried out breaks as much as an identity that is.
+func TestARuleOnTrialIsNotSafeToEnforce(t *testing.T) {
+	w := startTwo(t)
+	w.edit(t, "policy.yaml", "    mode: audit\n    rules: [", "    rules: [{mode: audit, allow: [\"@all\"], keys: [\"*\"]}, ")
+	w.hangUp(t, `"msg":"reloaded"`)
+	w.sends(t, "try", []string{"get trial:1", "get other:1"})
+	if b := w.statusNow(t).Plaintext.Breaks; b.Safe || b.Total != 1 || len(b.WouldDeny) != 1 || b.WouldDeny[0] != "trial" {
+		t.Errorf("got %+v", b)
+	}
+	w.stop(t)
+}

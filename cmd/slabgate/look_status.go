@@ -153,15 +153,15 @@ func fixOf(e *denials.Entry, p *policy.Policy) string {
 	return explainLine(id, e.Sample.Line, &at).Fix
 }
 
-// unenforced is what identities in mode audit would have been denied lately, each with
-// the narrowest fix of the latest, and who is learned from. It does not depend on what
+// unenforced is what identities would have been denied lately that are in mode audit, or
+// have a rule that is, each with the narrowest fix of the latest, and who is learned from. It does not depend on what
 // the ring has overwritten.
 func (d *daemon) unenforced(here []proxy.ClientInfo, p *policy.Policy, now time.Time) status.Unenforced {
 	u := status.Unenforced{Learning: learning(here, p)}
 	standings, others := d.denials.Standings()
 	for _, name := range slices.Sorted(maps.Keys(standings)) {
 		s := standings[name]
-		if id, ok := p.Find(name); !ok || id.Mode != policy.ModeAudit || !s.Lately(now, status.Lately) {
+		if id, ok := p.Find(name); !ok || !id.Tries(policy.ModeAudit) || !s.Lately(now, status.Lately) {
 			continue
 		}
 		g := groupOf(&s.Last)
@@ -177,10 +177,10 @@ func (d *daemon) unenforced(here []proxy.ClientInfo, p *policy.Policy, now time.
 	return u
 }
 
-// learning is the identities in mode learn that are here.
+// learning is the identities that are here and in mode learn, or have a rule that is.
 func learning(here []proxy.ClientInfo, p *policy.Policy) (names []string) {
 	for i := range here {
-		if id, ok := p.Find(here[i].Identity); ok && id.Mode == policy.ModeLearn {
+		if id, ok := p.Find(here[i].Identity); ok && id.Tries(policy.ModeLearn) {
 			names = append(names, id.Name)
 		}
 	}

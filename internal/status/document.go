@@ -136,8 +136,8 @@ type Plain struct {
 type Enforcement struct {
 	Total     int           `json:"breaks"`            // clients without TLS in the last hour that are somebody, and identities whose policy is not enforced and would deny
 	Plaintext []string      `json:"plaintext"`         // identities of the clients without TLS
-	WouldDeny []string      `json:"would_deny"`        // identities in mode audit that would have been denied something in the last hour
-	Learning  []string      `json:"learning"`          // identities in mode learn that are connected
+	WouldDeny []string      `json:"would_deny"`        // identities in mode audit, or with a rule that is, that would have been denied something in the last hour
+	Learning  []string      `json:"learning"`          // identities in mode learn, or with a rule that is, that are connected
 	Latest    []DenialGroup `json:"latest_would_deny"` // of each in WouldDeny, with how many there were in all; the first [MostDenials]
 	Untold    int64         `json:"untold"`            // requests in the last hour that would have been denied to identities too many to be told apart
 	Safe      bool          `json:"safe"`              // nothing would, and nothing is untold
