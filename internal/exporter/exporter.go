@@ -19,6 +19,7 @@ type Source struct {
 	Now                      func() time.Time // wall clock
 	Config                   func() Config
 	Upstream                 func() Upstream
+	Holds                    func() Holds
 	DenialsLost              func() int64 // kinds of denials forgotten for want of room
 	LogDropped               func() int64 // lines of the log that found no room
 
@@ -32,6 +33,13 @@ type Config struct {
 	Digest       string
 	Since        time.Time
 	Certificates map[string]time.Time // when that of each listener expires
+}
+
+// Holds is how much an operator holds up.
+type Holds struct {
+	Identities int // that are frozen
+	Writes     int // freezes of writes, of one identity or of all
+	Networks   int // in quarantine
 }
 
 // Upstream is how the connections to memcached are.

@@ -37,6 +37,9 @@ func full() Source {
 	m.Reloads.Add(1)
 	id := m.Identities.Of("shop")
 	id.Requests[0][metrics.OK].Add(3)
+	id.Requests[0][metrics.Frozen].Add(2)
+	m.Killed.Add(5)
+	m.Quarantined.Add(6)
 	id.Requests[metrics.GroupMalformed][metrics.Failed].Add(1)
 	id.Limits[metrics.LimitTTL].Add(1)
 	id.In.Add(100)
@@ -58,6 +61,7 @@ func full() Source {
 			return Config{"3f9a", time.Unix(1e9, 0), map[string]time.Time{"main": time.Unix(2e9, 5e8)}}
 		},
 		Upstream:    func() Upstream { return Upstream{Name: "local", Up: true, Open: 5, Idle: 2, Most: 64} },
+		Holds:       func() Holds { return Holds{1, 2, 3} },
 		DenialsLost: func() int64 { return 4 }, LogDropped: func() int64 { return 0 },
 		Stats: func(_ context.Context, argument string) ([]byte, bool) { return []byte(replies[argument]), true },
 	}
@@ -95,7 +99,13 @@ func TestEverythingIsShown(t *testing.T) {
 		`slabgate_authentications_total{mechanism="PLAIN",result="ok",secret="1"} 1`,
 		`slabgate_requests_total{group="read",identity="shop",result="ok"} 3`,
 		`slabgate_requests_total{group="malformed",identity="shop",result="error"} 1`,
+		`slabgate_requests_total{group="read",identity="shop",result="frozen"} 2`,
 		`slabgate_request_bytes_total{direction="in",identity="shop"} 100`,
+		`slabgate_downstream_connections_killed_total 5`,
+		`slabgate_downstream_connections_quarantined_total 6`,
+		`slabgate_freezes{scope="identity"} 1`,
+		`slabgate_freezes{scope="writes"} 2`,
+		`slabgate_quarantines 3`,
 		`slabgate_request_limits_total{identity="shop",limit="ttl"} 1`,
 		`slabgate_policy_decisions_total{effect="allow",rule="own"} 3`,
 		`slabgate_policy_decisions_total{effect="default_deny",rule="_none"} 1`,

@@ -42,6 +42,16 @@ var families = []family{
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Closed, to, labels...) })},
 	{"slabgate_downstream_connections_refused_total", counter, []string{"listener", "transport"}, "Clients that were closed at once, for a limit of clients that have not logged in.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Refused.Load()), labels...) })},
+	{"slabgate_downstream_connections_killed_total", counter, nil, "Clients that were closed because an operator said so: by slabgate kill, or by a quarantine that found them connected.", total(func(m *metrics.Metrics) *atomic.Int64 { return &m.Killed })},
+	{"slabgate_downstream_connections_quarantined_total", counter, nil, "Clients that were closed at once, as their network is in quarantine.", total(func(m *metrics.Metrics) *atomic.Int64 { return &m.Quarantined })},
+	{"slabgate_freezes", gauge, []string{"scope"}, "Freezes by an operator that are in force: identity (of everything an identity asks) or writes (of one identity or of all).",
+		func(s *Source, to *values) {
+			h := s.Holds()
+			to.add(float64(h.Identities), "identity")
+			to.add(float64(h.Writes), "writes")
+		}},
+	{"slabgate_quarantines", gauge, nil, "Addresses and networks that are in quarantine.",
+		func(s *Source, to *values) { to.add(float64(s.Holds().Networks)) }},
 	{"slabgate_plaintext_clients", gauge, []string{"listener", "identity"}, "Addresses that clients without TLS have come from within the last hour.", plaintext},
 	{"slabgate_tls_handshakes_total", counter, []string{"listener", "transport", "result"}, "TLS handshakes, by how they ended.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Shaken, to, labels...) })},
@@ -55,7 +65,7 @@ var families = []family{
 		}},
 	{"slabgate_authentications_total", counter, []string{"mechanism", "result", "secret"}, "Logins; of those that are ok, which of the user's secrets was right, in the order of users.yaml from 0.", attempts},
 
-	{"slabgate_requests_total", counter, []string{"identity", "group", "result"}, "Requests by what became of them: ok, denied, would_deny (let through, for a mode audit), limited, or error. A request that would be denied and then fails counts as both.", requests},
+	{"slabgate_requests_total", counter, []string{"identity", "group", "result"}, "Requests by what became of them: ok, denied, would_deny (let through, for a mode audit), limited, frozen (held up by an operator), or error. A request that would be denied and then fails counts as both.", requests},
 	{"slabgate_request_bytes_total", counter, []string{"identity", "direction"}, "Bytes from clients (in) and to them (out), without TLS.",
 		perIdentity(func(id *metrics.Identity, to *values, name string) {
 			to.add(float64(id.In.Load()), name, "in")

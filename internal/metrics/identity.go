@@ -26,11 +26,12 @@ const (
 	Denied                  // by policy
 	WouldDeny               // it was served, and denied but for a mode audit
 	Limited                 // it exceeded a limit
+	Frozen                  // an operator holds it up
 	Failed                  // memcached did not answer, or it was malformed
 	Results
 )
 
-var resultNames = [Results]string{"ok", "denied", "would_deny", "limited", "error"}
+var resultNames = [Results]string{"ok", "denied", "would_deny", "limited", "frozen", "error"}
 
 // String is the result as metrics spell it.
 func (r Result) String() string { return resultNames[r] }
