@@ -26,7 +26,7 @@ func (d *daemon) status() *status.Document {
 		Build:     status.Build{Version: b.Version, Commit: b.Commit, Go: b.Go},
 		Config:    status.Config{Path: d.path, Digest: snap.Digest, Generation: snap.Number},
 		Listeners: d.listening(here), Certificates: shownCertificates(snap, d.listeners, now),
-		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.server.Holds(),
+		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.held(),
 	}
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
 	d.look.fill(s)
@@ -38,6 +38,12 @@ func (d *daemon) status() *status.Document {
 	s.Plaintext, plain = d.look.sightings.Plaintext(here, now)
 	s.Plaintext.Breaks = status.Enforce(plain, u, now)
 	return s
+}
+
+// held is what operators hold up.
+func (d *daemon) held() status.Holds {
+	m := d.metrics
+	return status.Holds{Holds: d.server.Holds(), Refused: m.Frozen.Load(), Killed: m.Killed.Load(), Turned: m.Quarantined.Load()}
 }
 
 // fill tells what the lookout remembers.

@@ -95,10 +95,11 @@ func (s *screen) held() (lines []string) {
 	for _, q := range h.Quarantines {
 		lines = append(lines, fmt.Sprintf("  QUARANTINED  %s  until %s by %s", q.Network, q.Until.UTC().Format("Jan 2 15:04Z"), q.By))
 	}
-	if len(lines) > 0 {
-		lines = append([]string{"HOLDS"}, append(lines, "")...)
+	if len(lines) == 0 && h.Refused+h.Killed+h.Turned == 0 {
+		return nil
 	}
-	return lines
+	title := fmt.Sprintf("HOLDS  so far %s refused, %s killed, %d turned away", plural(int(h.Refused), "request"), plural(int(h.Killed), "conn"), h.Turned)
+	return append([]string{title}, append(lines, "")...)
 }
 
 // plaintext is who comes without TLS, and what enforcing would break.

@@ -30,7 +30,7 @@ const exampleScreen = `slabgate 0.1.0  cache-0  up 3d04h  config 3f9a61c… RELO
 upstream ok 0.11 ms  memcached 1.6.18  cert main 61d
 9.1k req/s  in 400 kB/s  out 4.2 MB/s
 
-HOLDS
+HOLDS  so far 12 requests refused, 3 conns killed, 4 turned away
   FROZEN       writes  since Jan 2 11:59Z by uid 0
   FROZEN       identity shop  since Jan 2 12:00Z by uid 0
   QUARANTINED  10.0.0.9/32  until Jan 2 13:00Z by uid 1000
@@ -91,6 +91,20 @@ func TestScreenShowsTheFirstAndCountsTheRest(t *testing.T) {
 	s.filter = "10.2.9.22"
 	if text = strings.Join(s.lines(), "\n"); !strings.Contains(text, "10.2.9.22") || strings.Contains(text, "10.2.9.17") {
 		t.Errorf("the filter shows\n%s", text)
+	}
+}
+
+// What was held up is told after it was lifted, and nothing as long as nothing was.
+func TestScreenTellsWhatWasHeld(t *testing.T) {
+	d := exampleStatus(t)
+	d.Holds.Freezes, d.Holds.Quarantines, d.Holds.Refused, d.Holds.Turned = nil, nil, 1, 0
+	s := screen{doc: d}
+	if got := strings.Join(s.held(), "\n"); got != "HOLDS  so far 1 request refused, 3 conns killed, 0 turned away\n" {
+		t.Errorf("got %q", got)
+	}
+	d.Holds.Refused, d.Holds.Killed = 0, 0
+	if got := s.held(); got != nil {
+		t.Errorf("got %q of nothing", got)
 	}
 }
 

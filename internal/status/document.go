@@ -37,7 +37,7 @@ type Document struct {
 	Plaintext    Plaintext     `json:"plaintext"`
 	Denials      Denials       `json:"denials"`
 	Traffic      Traffic       `json:"traffic"`
-	Holds        proxy.Holds   `json:"holds"`
+	Holds        Holds         `json:"holds"`
 	Warnings     []Warning     `json:"warnings"` // of the configuration in force
 }
 
@@ -163,6 +163,14 @@ type DenialGroup struct {
 	Count    int64     `json:"count"`
 	Last     time.Time `json:"last"`
 	Fix      string    `json:"fix,omitempty"` // the narrowest edit of the policy that would allow the latest
+}
+
+// Holds is what an operator holds up, and what has come of that since the start.
+type Holds struct {
+	proxy.Holds
+	Refused int64 `json:"requests_refused"`    // since they were frozen
+	Killed  int64 `json:"connections_killed"`  // by slabgate kill, or by a quarantine that found them connected
+	Turned  int64 `json:"connections_refused"` // as they came from a network in quarantine
 }
 
 // Warning is what slabgate check says of the configuration.

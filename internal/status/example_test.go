@@ -35,10 +35,10 @@ func example() *Document {
 		Traffic: Traffic{proxy.Traffic{Requests: 922673, BytesIn: 81_500_000, BytesOut: 949_000_000}, 9100.5, 400_000, 4_200_000, History{
 			noon, []float64{9000, 9200.5, 9101}, []float64{390_000, 410_000, 400_000}, []float64{4_100_000, 4_300_000, 4_200_000}, []float64{0.00012, 0.0001, 0.00011},
 		}},
-		Holds: proxy.Holds{
+		Holds: Holds{proxy.Holds{
 			Freezes:     []proxy.Freeze{{Writes: true, Since: noon.Add(-time.Minute), By: "uid 0"}, {Identity: "shop", Since: noon, By: "uid 0"}},
 			Quarantines: []proxy.Quarantine{{Network: netip.MustParsePrefix("10.0.0.9/32"), Since: noon, Until: noon.Add(time.Hour), By: "uid 1000"}},
-		},
+		}, 12, 3, 4},
 		Warnings: []Warning{{"SG1306", "slabgate.yaml:7:5  ", "TLS 1.2 is accepted, which the default does not", `write min_version: "1.3" once every client can`}},
 	}
 }
