@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"math/bits"
 	"net/netip"
 	"sync/atomic"
@@ -217,15 +218,18 @@ func (l *Listener) count(m *metrics.Metrics) {
 }
 
 // countDialect counts the connection by what its client speaks.
-func (s *session) countDialect(dialect string) { s.listener.counters.Opened.Of(dialect).Add(1) }
+func (s *session) countDialect(dialect string) {
+	s.counted = true
+	s.listener.counters.Opened.Of(dialect).Add(1)
+}
 
 // countEnd counts how the connection ended.
 func (s *session) countEnd(end End) {
 	c := s.listener.counters
 	c.Open.Add(-1)
 	c.Closed.Of(string(end)).Add(1)
-	if !s.sniffed {
-		s.countDialect(dialectUnknown)
+	if !s.counted {
+		s.countDialect(cmp.Or(s.spoken(), dialectUnknown))
 	}
 	if s.x == nil {
 		return
@@ -236,8 +240,10 @@ func (s *session) countEnd(end End) {
 	s.x.tally.flush()
 }
 
-// dialectUnknown is what a client speaks that has said nothing, or nothing known.
-const dialectUnknown = "unknown"
+const (
+	dialectUnknown = "unknown" // of a client that has said nothing, or nothing known
+	dialectMeta    = "meta"    // of one whose first request is a meta command
+)
 
 // showPlain remembers that the client is here without TLS, as an identity. A unix
 // socket has no address, and nobody between.

@@ -36,7 +36,7 @@ var families = []family{
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Open.Load()), labels...) })},
 	{"slabgate_downstream_connections_max", gauge, []string{"listener", "transport"}, "Clients that may be connected.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Most.Load()), labels...) })},
-	{"slabgate_downstream_connections_total", counter, []string{"listener", "transport", "dialect"}, "Clients that have connected, by what they speak: ascii, binary, or unknown if they have gone without a word. Counted with the first byte.",
+	{"slabgate_downstream_connections_total", counter, []string{"listener", "transport", "dialect"}, "Clients that have connected, by what they speak: ascii, meta if their first request is a meta command, binary, or unknown if they have gone without a word. Counted with the first request.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Opened, to, labels...) })},
 	{"slabgate_downstream_connections_closed_total", counter, []string{"listener", "transport", "reason"}, "Clients that have gone, by why: the word of the log line session ended.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Closed, to, labels...) })},
