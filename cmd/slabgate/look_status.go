@@ -2,10 +2,7 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"time"
@@ -25,7 +22,7 @@ func (d *daemon) status() *status.Document {
 		Schema: status.Schema, Time: now.UTC(), Started: d.look.started.UTC(),
 		Build:     status.Build{Version: b.Version, Commit: b.Commit, Go: b.Go},
 		Config:    status.Config{Path: d.path, Digest: snap.Digest, Generation: snap.Number},
-		Listeners: d.listening(here), Certificates: shownCertificates(snap, d.listeners, now),
+		Listeners: d.listening(here), Certificates: certificatesOf(snap, now),
 		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.held(),
 	}
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
@@ -66,40 +63,6 @@ func (d *daemon) listening(here []proxy.ClientInfo) []status.Listener {
 		}
 	}
 	return list
-}
-
-// shownCertificates is the certificates that listeners show.
-func shownCertificates(snap *proxy.Snapshot, listeners []*proxy.Listener, now time.Time) []status.Certificate {
-	list := []status.Certificate{}
-	for _, l := range listeners {
-		config := snap.TLS[l.Name]
-		if config == nil || len(config.Certificates) == 0 {
-			continue
-		}
-		subject, end := firstEnd(&config.Certificates[0])
-		list = append(list, status.Certificate{
-			Listener: l.Name, Subject: subject, NotAfter: end.UTC(), Days: int(math.Floor(end.Sub(now).Hours() / 24)),
-		})
-	}
-	return list
-}
-
-// firstEnd is what a chain of certificates calls itself, and when the first of it
-// expires.
-func firstEnd(chain *tls.Certificate) (subject string, end time.Time) {
-	for i, der := range chain.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil { // it was parsed when it was loaded
-			continue
-		}
-		if i == 0 {
-			subject = cmp.Or(append(slices.Clone(c.DNSNames), c.Subject.CommonName)...)
-		}
-		if end.IsZero() || c.NotAfter.Before(end) {
-			end = c.NotAfter
-		}
-	}
-	return subject, end
 }
 
 // groupsOf puts denials of the same kind, identity and rule together, those with

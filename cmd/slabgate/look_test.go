@@ -74,7 +74,7 @@ func TestStatusOfARunningSlabgate(t *testing.T) {
 		t.Errorf("got %+v", d)
 	case len(d.Listeners) != 2, d.Listeners[1].Clients != 1, d.Listeners[1].Name != "app":
 		t.Errorf("got the listeners %+v", d.Listeners)
-	case len(d.Certificates) != 1, d.Certificates[0].Days < 5, d.Certificates[0].Subject == "":
+	case len(d.Certificates) != 2, d.Certificates[0].Days < 5, d.Certificates[0].Subject == "", d.Certificates[0].Usage != "server", d.Certificates[1].Usage != "ca":
 		t.Errorf("got the certificates %+v", d.Certificates)
 	case d.Upstream.Version == "", d.Upstream.RoundTrip <= 0:
 		t.Errorf("got the upstream %+v", d.Upstream)

@@ -67,11 +67,21 @@ func (s *screen) head() []string {
 	case d.Upstream.Up:
 		up = fmt.Sprintf("upstream ok %s  memcached %s", status.Milli(d.Upstream.RoundTrip), d.Upstream.Version)
 	}
-	for _, c := range d.Certificates {
-		up += fmt.Sprintf("  cert %s %dd", c.Listener, c.Days)
-	}
 	t := &d.Traffic
-	return []string{first, up, fmt.Sprintf("%s req/s  in %s/s  out %s/s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut)), ""}
+	return []string{first, up + certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut)), ""}
+}
+
+// certificateWords is how many days the certificate of each listener has left, and the
+// first CA of clients to expire.
+func certificateWords(list []status.Certificate) (words string) {
+	for i := range list {
+		c := &list[i]
+		if c.Usage != usageServer {
+			return words + fmt.Sprintf("  ca %dd", c.Days)
+		}
+		words += fmt.Sprintf("  cert %s %dd", c.Listener, c.Days)
+	}
+	return words
 }
 
 // reloadWord is how the last reload went.

@@ -38,7 +38,7 @@ func (d *daemon) shownConfig() exporter.Config {
 	if since.IsZero() {
 		since = d.vitals.begun
 	}
-	return exporter.Config{Digest: d.server.InForce().Digest, Since: since, Certificates: d.certificates()}
+	return exporter.Config{Digest: d.server.InForce().Digest, Since: since, Certificates: d.shownCertificates()}
 }
 
 func (d *daemon) shownUpstream() exporter.Upstream {

@@ -32,8 +32,11 @@ type Source struct {
 type Config struct {
 	Digest       string
 	Since        time.Time
-	Certificates map[string]time.Time // when that of each listener expires
+	Certificates map[Certificate]time.Time // when they expire
 }
+
+// Certificate is one that a listener shows, or that issues those of its clients.
+type Certificate struct{ Listener, Usage, Name string }
 
 // Holds is how much an operator holds up.
 type Holds struct {

@@ -58,7 +58,7 @@ func full() Source {
 		Metrics: m, Version: "1.0", Revision: "abc", GoVer: "go1.26",
 		Now: func() time.Time { return time.Unix(1e9, 0) },
 		Config: func() Config {
-			return Config{"3f9a", time.Unix(1e9, 0), map[string]time.Time{"main": time.Unix(2e9, 5e8)}}
+			return Config{"3f9a", time.Unix(1e9, 0), map[Certificate]time.Time{{"main", "server", "cache-0.example"}: time.Unix(2e9, 5e8), {"main", "ca", "Shop CA"}: time.Unix(3e9, 0)}}
 		},
 		Upstream:    func() Upstream { return Upstream{Name: "local", Up: true, Open: 5, Idle: 2, Most: 64} },
 		Holds:       func() Holds { return Holds{1, 2, 3} },
@@ -94,7 +94,8 @@ func TestEverythingIsShown(t *testing.T) {
 		`slabgate_downstream_connections_total{dialect="ascii",listener="main",transport="tls"} 5`,
 		`slabgate_downstream_connections_closed_total{listener="main",reason="quit",transport="tls"} 3`,
 		`slabgate_tls_handshakes_total{listener="main",result="ok",transport="tls"} 5`,
-		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main"} 2.0000000005e+09`,
+		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main",name="cache-0.example",usage="server"} 2.0000000005e+09`,
+		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main",name="Shop CA",usage="ca"} 3e+09`,
 		`slabgate_plaintext_clients{identity="shop",listener="old"} 1`,
 		`slabgate_authentications_total{mechanism="PLAIN",result="ok",secret="1"} 1`,
 		`slabgate_requests_total{group="read",identity="shop",result="ok"} 3`,

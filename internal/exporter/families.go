@@ -57,10 +57,10 @@ var families = []family{
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Shaken, to, labels...) })},
 	{"slabgate_tls_handshake_duration_seconds", histogram, nil, "How long handshakes take that succeed.",
 		func(s *Source, to *values) { to.times(&s.Metrics.Handshake) }},
-	{"slabgate_tls_certificate_not_after_timestamp_seconds", gauge, []string{"listener"}, "When the certificate of a listener, or one it hangs on, expires.",
+	{"slabgate_tls_certificate_not_after_timestamp_seconds", gauge, []string{"listener", "usage", "name"}, "When a certificate expires: that of a listener, or the first of the chain it hangs on (server), or one that issues those of its clients (ca). The name is its own.",
 		func(s *Source, to *values) {
-			for listener, at := range s.Config().Certificates {
-				to.add(seconds(at), listener)
+			for c, at := range s.Config().Certificates {
+				to.add(seconds(at), c.Listener, c.Usage, c.Name)
 			}
 		}},
 	{"slabgate_authentications_total", counter, []string{"mechanism", "result", "secret"}, "Logins; of those that are ok, which of the user's secrets was right, in the order of users.yaml from 0.", attempts},

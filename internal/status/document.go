@@ -18,8 +18,9 @@ const Schema = "slabgate.status/1"
 
 // Bounds of the lists of a Document. Totals beside them count everything.
 const (
-	MostPlaintext = 200
-	MostDenials   = 200
+	MostPlaintext    = 200
+	MostDenials      = 200
+	MostCertificates = 200
 )
 
 // Document is everything that is to be seen at a glance. Lists are never null.
@@ -84,11 +85,12 @@ type Upstream struct {
 	ErrorAt   time.Time `json:"last_error_time,omitzero"` // zero if there was none
 }
 
-// Certificate is what a listener shows its clients.
+// Certificate is what a listener shows its clients, or one that issues theirs.
 type Certificate struct {
 	Listener string    `json:"listener"`
+	Usage    string    `json:"usage"` // server, or ca for one that issues clients' certificates
 	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"not_after"` // of the first of its chain to expire
+	NotAfter time.Time `json:"not_after"` // of a server's, that of the first of its chain to expire
 	Days     int       `json:"days_left"` // whole ones; negative once it has expired
 }
 

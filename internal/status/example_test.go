@@ -17,7 +17,7 @@ func example() *Document {
 		},
 		Listeners:    []Listener{{"main", "tls", "0.0.0.0:11212", 220}, {"legacy", "plaintext", "10.2.9.1:11211", 14}},
 		Upstream:     Upstream{"local", "unix:/run/memcached/memcached.sock", true, "1.6.18", noon.Add(-3 * time.Second), 0.00011, "dial: connection refused", noon.Add(-26 * time.Hour)},
-		Certificates: []Certificate{{"main", "cache-0.example", noon.Add(61*24*time.Hour + time.Hour), 61}},
+		Certificates: []Certificate{{"main", "server", "cache-0.example", noon.Add(61*24*time.Hour + time.Hour), 61}, {"main", "ca", "Shop CA", noon.Add(2920 * 24 * time.Hour), 2920}},
 		Clients: Clients{234, map[string]int{"tls": 220, "plaintext": 14}, []Group{
 			{"shop", "tls", 220, 918273, 36, 0, 2, 81_000_000, 940_000_000, noon.Add(-2 * time.Hour)},
 			{"legacy-batch", "plaintext", 12, 4400, 0, 12, 0, 500_000, 9_000_000, noon.Add(-30 * time.Minute)},
