@@ -178,6 +178,9 @@ func (t *tally) timed(m *metrics.Metrics, total, upstream time.Duration) {
 		}
 	}
 	if requests > 0 {
+		if t.to != nil {
+			t.to.Duration.Observe(total, requests)
+		}
 		m.Overhead.Observe(max(0, total-upstream), requests)
 	}
 }

@@ -328,6 +328,9 @@ func TestTimesAreSampled(t *testing.T) {
 	read := slices.Index(metrics.GroupNames[:], "read")
 	_, n, took := m.Duration[read].Load()
 	_, _, own := m.Overhead.Load()
+	if _, n, of := m.Identities.Of("anyone").Duration.Load(); n != 2 || of != took {
+		t.Errorf("%d requests of the identity took %v, want 2 and %v", n, of, took)
+	}
 	if n != 2 || own <= 0 || own >= took {
 		t.Errorf("%d requests took %v, of which slabgate %v; want 2 and less", n, took, own)
 	}

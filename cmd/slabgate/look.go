@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/status"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -19,6 +20,7 @@ const checkEvery = 5 * time.Second
 type lookout struct {
 	started   time.Time
 	meter     status.Meter
+	delays    metrics.Window
 	sightings status.Sightings
 
 	mu       sync.Mutex
@@ -51,6 +53,7 @@ func (l *lookout) run(ctx context.Context, server *proxy.Server, pool *upstream.
 		select {
 		case now := <-sample.C:
 			l.meter.Add(now, server.Traffic(), l.roundTrip())
+			l.delays.Turn(now, server.Metrics)
 		case <-check.C:
 			ask()
 		case <-ctx.Done():

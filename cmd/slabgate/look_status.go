@@ -27,6 +27,9 @@ func (d *daemon) status() *status.Document {
 	}
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
 	d.look.fill(s)
+	all, of := d.look.delays.Quantiles(0.99, d.metrics)
+	s.Traffic.P99 = all.Seconds()
+	s.Clients.Delayed(of)
 	s.Upstream.Name, s.Upstream.Address = d.started.Upstreams[0].Name, d.started.Upstreams[0].Address
 	u := d.unenforced(here, snap.Policy, now)
 	s.Denials = groupsOf(d.denials.List(), u.Latest, snap.Policy)

@@ -88,7 +88,7 @@ func TestStatusOfARunningSlabgate(t *testing.T) {
 		t.Errorf("got the denials %+v", g)
 	}
 	w.call(t, "status").want(t, exitOK, "slabgate "+release, "upstream ok ", "PLAINTEXT LEFT  0 clients", "DENIED  3 in 2 groups",
-		"         fix  add \"prefix:other:\"", "CLIENTS  1  unix 1", "  web                    unix            1 ")
+		"         fix  add \"prefix:other:\"", "CLIENTS  1  unix 1", "  web                  unix           1 ")
 	w.stop(t)
 }
 

@@ -31,6 +31,7 @@ var groupOrders = map[string]func(a, b *groupRow) int{
 	"plaintext": func(a, b *groupRow) int { return cmp.Or(plainFirst(a, b), b.Connections-a.Connections) },
 	"denied":    func(a, b *groupRow) int { return cmp.Compare(b.denied, a.denied) },
 	"ops":       func(a, b *groupRow) int { return cmp.Compare(b.ops, a.ops) },
+	"p99":       func(a, b *groupRow) int { return cmp.Compare(b.P99, a.P99) },
 	"bytes":     func(a, b *groupRow) int { return cmp.Compare(b.bytes, a.bytes) },
 }
 
@@ -68,7 +69,7 @@ func (s *screen) head() []string {
 		up = fmt.Sprintf("upstream ok %s  memcached %s", status.Milli(d.Upstream.RoundTrip), d.Upstream.Version)
 	}
 	t := &d.Traffic
-	return []string{first, up + certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut)), ""}
+	return []string{first, up + certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s  p99 %s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut), status.Delay(t.P99)), ""}
 }
 
 // certificateWords is how many days the certificate of each listener has left, and the
@@ -186,11 +187,11 @@ func (s *screen) clients() []string {
 			title += fmt.Sprintf("  %s %d", t, n)
 		}
 	}
-	lines := []string{title, fmt.Sprintf("  %-22s %-9s %7s %9s %8s %9s %7s", "identity", "transport", "conns", "ops"+unit, "deny"+unit, "bytes"+unit, "oldest")}
+	lines := []string{title, fmt.Sprintf("  %-20s %-9s %6s %7s %6s %8s %8s %7s", "identity", "transport", "conns", "ops"+unit, "deny"+unit, "bytes"+unit, "p99", "oldest")}
 	return append(lines, s.list(len(rows), len(rows), func(i int) []string {
 		g := &rows[i]
-		return []string{fmt.Sprintf("  %-22s %-9s %7d %9s %8s %9s %7s", clipTo(cmp.Or(g.Identity, "(nobody yet)"), 22), g.Transport, g.Connections,
-			status.Count(g.ops), status.Count(g.denied), status.Bytes(g.bytes), status.Span(s.doc.Time.Sub(g.Oldest)))}
+		return []string{fmt.Sprintf("  %-20s %-9s %6d %7s %6s %8s %8s %7s", clipTo(cmp.Or(g.Identity, "(nobody yet)"), 20), g.Transport, g.Connections,
+			status.Count(g.ops), status.Count(g.denied), status.Bytes(g.bytes), status.Delay(g.P99), status.Span(s.doc.Time.Sub(g.Oldest)))}
 	})...)
 }
 

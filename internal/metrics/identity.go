@@ -60,6 +60,7 @@ type Identity struct {
 	Requests [Groups][Results]atomic.Int64
 	Limits   [Limits]atomic.Int64 // requests that exceeded each
 	In, Out  atomic.Int64         // bytes from its clients and to them, without TLS
+	Duration Histogram            // of its requests, as far as they are measured
 }
 
 // Decision is what a policy decides, and by which rule.

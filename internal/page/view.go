@@ -89,6 +89,7 @@ var words = template.FuncMap{
 	},
 	"bytes":  status.Bytes,
 	"milli":  status.Milli,
+	"delay":  status.Delay,
 	"float":  func(n int64) float64 { return float64(n) },
 	"since":  func(d *view, t time.Time) string { return status.Span(d.Time.Sub(t)) },
 	"clock":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") },

@@ -113,6 +113,7 @@ type Group struct {
 	Limited     int64     `json:"limited"`
 	BytesIn     int64     `json:"bytes_in"`
 	BytesOut    int64     `json:"bytes_out"`
+	P99         float64   `json:"p99_seconds"` // of the identity's requests, be the transport what it may; see Traffic
 	Oldest      time.Time `json:"oldest"`
 }
 

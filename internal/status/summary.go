@@ -44,6 +44,13 @@ func (g *Group) add(c *proxy.ClientInfo) {
 	}
 }
 
+// Delayed says how long the requests of each identity took, in seconds.
+func (c *Clients) Delayed(p99 map[string]time.Duration) {
+	for i := range c.Groups {
+		c.Groups[i].P99 = p99[c.Groups[i].Identity].Seconds()
+	}
+}
+
 // Unenforced is what the policy does not enforce.
 type Unenforced struct {
 	Latest   []DenialGroup // of each identity in mode audit, what it would have been denied lately
