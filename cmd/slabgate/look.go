@@ -91,7 +91,7 @@ func (l *lookout) roundTrip() time.Duration {
 }
 
 // left remembers a client that is gone.
-func (l *lookout) left(c *proxy.ClientInfo) { l.sightings.Note(c, time.Now()) }
+func (l *lookout) left(c *proxy.ClientInfo) { l.sightings.Left(c, time.Now()) }
 
 // reloaded remembers how a reload went.
 func (l *lookout) reloaded(taken bool, found finding.List) {

@@ -18,6 +18,9 @@ type Viewer interface {
 
 	// Clients is who is connected, the oldest first.
 	Clients() []proxy.ClientInfo
+
+	// Plaintext is who came over TCP without TLS since the start.
+	Plaintext() status.SincePlaintext
 }
 
 // Holder is what may be done to the clients of a slabgate that runs. Who asks is
@@ -46,6 +49,7 @@ type Done struct {
 var viewPages = []page{
 	{"GET", "/status", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Status(), nil }},
 	{"GET", "/clients", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Clients(), nil }},
+	{"GET", "/plaintext", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Plaintext(), nil }},
 }
 
 var holderPages = []page{

@@ -17,6 +17,10 @@ func TestStatusAndClientsAreTheBackends(t *testing.T) {
 	if err != nil || d.Host != "here" || d.Denials.Total != 7 {
 		t.Errorf("got %+v, %v", d, err)
 	}
+	p, err := r.client.Plaintext(t.Context())
+	if want := r.backend.Plaintext(); err != nil || p.Forgotten != 3 || !slices.Equal(p.Clients, want.Clients) {
+		t.Errorf("got %+v, %v", p, err)
+	}
 	list, err := r.client.Clients(t.Context())
 	if err != nil || !slices.Equal(list, r.backend.Clients()) {
 		t.Errorf("got %+v, %v", list, err)

@@ -129,9 +129,12 @@ type Plaintext struct {
 // Plain is one client without TLS: an address that comes as one identity.
 type Plain struct {
 	Address     string    `json:"address"`
-	Identity    string    `json:"identity"` // empty if it is nobody
-	Dialect     string    `json:"dialect"`  // empty if it said nothing
-	Connections int       `json:"connections"`
+	Identity    string    `json:"identity"`    // empty if it is nobody
+	Dialect     string    `json:"dialect"`     // empty if it said nothing
+	Connections int       `json:"connections"` // now
+	Requests    int64     `json:"requests"`    // since it was first seen, as the next
+	Denied      int64     `json:"denied"`      // or would have been
+	FirstSeen   time.Time `json:"first_seen"`
 	LastSeen    time.Time `json:"last_seen"`
 }
 

@@ -24,7 +24,8 @@ func example() *Document {
 			{"", "plaintext", 2, 0, 0, 0, 0, 0, 0, 0, noon.Add(-time.Second)},
 		}},
 		Plaintext: Plaintext{2, 14, 1, []Plain{
-			{"10.2.9.17", "legacy-batch", "ascii", 12, noon.Add(-4 * time.Second)}, {"10.2.9.22", "", "binary", 2, noon.Add(-3 * time.Hour)},
+			{"10.2.9.17", "legacy-batch", "ascii", 12, 4400, 12, noon.Add(-70 * time.Hour), noon.Add(-4 * time.Second)},
+			{"10.2.9.22", "", "binary", 2, 0, 0, noon.Add(-3 * time.Hour), noon.Add(-3 * time.Hour)},
 		}, Enforcement{2, []string{"legacy-batch"}, []string{"trial"}, []string{}, []DenialGroup{
 			{"7Q5CD", "would_deny", "trial", "mg user:77 N30", "own", "not_granted", 1, noon.Add(-10 * time.Minute), `add "@vivify" to allow: of identities.trial.rules[0]`},
 		}, 3, false}},
