@@ -18,7 +18,12 @@ type Material struct {
 	NotAfter time.Time // when the first certificate of its chain expires
 	Digest   string    // SHA-256 in hex of every file that was read
 	config   *tls.Config
+	cas      []*x509.Certificate
 }
+
+// Authorities are the certificates of client_ca in their order. The caller must not
+// change them.
+func (m *Material) Authorities() []*x509.Certificate { return m.cas }
 
 // Config returns the configuration of this load, always the same one. The
 // caller must not change it.
@@ -79,6 +84,7 @@ func assemble(c Config, sources []source, now func() time.Time, l *finding.List)
 		NotAfter: firstToExpire(p.chain.certs),
 		Digest:   digest(sources),
 		config:   serverConfig(c, p, cas.certs, now),
+		cas:      cas.certs,
 	}
 }
 

@@ -73,6 +73,12 @@ func TestModes(t *testing.T) {
 		if got.Verdict != tt.want || got.Granted() != tt.granted {
 			t.Errorf("%s: %q is %v (%v), granted %v; want %v, %v", tt.name, tt.cmd, got.Verdict, got.Reason, got.Granted(), tt.want, tt.granted)
 		}
+		if mode, by := map[Verdict]Mode{WouldDeny: ModeAudit, Learned: ModeLearn}[got.Verdict]; by && !id.Tries(mode) {
+			t.Errorf("%s: nothing is told to be in mode %v", tt.name, mode)
+		}
+	}
+	if id := mustFind(t, mustCompile(t, head+web("mode: audit, rules: [{mode: off, deny: [get]}]")), "web"); id.Tries(ModeLearn) || id.Tries(ModeEnforce) || !id.Tries(ModeOff) {
+		t.Error("an identity is told to be in a mode that nothing of it is in")
 	}
 }
 

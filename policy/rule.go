@@ -127,6 +127,11 @@ func (r *rule) in(m Mode) Mode {
 	return m
 }
 
+// Tries reports whether the identity, or a rule of it, is in mode m.
+func (id *Identity) Tries(m Mode) bool {
+	return id.Mode == m || slices.ContainsFunc(id.rules, func(r *rule) bool { return r.in(id.Mode) == m })
+}
+
 // sortRules puts the rules of id by what they do, without those that are off.
 func (id *Identity) sortRules() {
 	for _, r := range id.rules {

@@ -28,6 +28,10 @@ type Verb struct {
 	grammar lineGrammar // reply grammar of a command that goes upstream alone
 }
 
+// IsMeta reports whether v is a command of the meta dialect. They alone have words of
+// two letters.
+func (v *Verb) IsMeta() bool { return len(v.word) == 2 }
+
 // Route says who answers a command.
 type Route uint8
 

@@ -184,3 +184,16 @@ func TestArgumentsAreExact(t *testing.T) {
 		}
 	}
 }
+
+func TestMetaVerbs(t *testing.T) {
+	var words []string
+	for _, v := range Verbs() {
+		if v.IsMeta() {
+			words = append(words, v.Name)
+		}
+	}
+	slices.Sort(words)
+	if want := []string{"ma", "md", "me", "mg", "mn", "ms"}; !slices.Equal(words, want) {
+		t.Errorf("got %q, want %q", words, want)
+	}
+}

@@ -43,6 +43,16 @@ type Holds struct {
 	Quarantines []Quarantine `json:"quarantines"`
 }
 
+// Sum is how many holds of each kind there are.
+func (h *Holds) Sum() (identities, writes, networks int) {
+	for i := range h.Freezes {
+		if h.Freezes[i].Writes {
+			writes++
+		}
+	}
+	return len(h.Freezes) - writes, writes, len(h.Quarantines)
+}
+
 // holds is the Holds in force. Clients look at it once a turn, so that a change is
 // a new one.
 type holds struct {
@@ -194,7 +204,7 @@ func (x *exchange) holdsUp(req *protocol.Request) bool {
 		return false
 	}
 	x.observer.observe(evFrozen, req, policy.Decision{})
-	x.tally.became(req.Verb, metrics.Denied)
+	x.tally.became(req.Verb, metrics.Frozen)
 	x.answer(req, protocol.StatusFrozen)
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -32,10 +33,25 @@ func TestFrozenWritesAreRefusedInOrder(t *testing.T) {
 	if n := r.server.Metrics.Frozen.Load(); n != 7 {
 		t.Errorf("%d are counted, want 7", n)
 	}
+	if n := resultOf(r, "anyone", metrics.Frozen); n != 7 {
+		t.Errorf("%d of the identity are counted, want 7", n)
+	}
+	if n := resultOf(r, "anyone", metrics.Denied); n != 0 {
+		t.Errorf("%d are counted as denied", n)
+	}
 	if !r.server.Unfreeze(Freeze{Writes: true}) || r.server.Unfreeze(Freeze{Writes: true}) {
 		t.Error("it was not lifted, or twice")
 	}
 	c.asks("incr a 1\r\n", "2\r\n")
+}
+
+// resultOf is how many requests of an identity came to something.
+func resultOf(r *rig, identity string, what metrics.Result) (n int64) {
+	of := &r.server.Metrics.Identities.Of(identity).Requests
+	for g := range of {
+		n += of[g][what].Load()
+	}
+	return n
 }
 
 func TestFrozenPacketsAreRefused(t *testing.T) {
@@ -99,6 +115,13 @@ func TestHoldsAreBounded(t *testing.T) {
 	}
 	if err := s.Freeze(Freeze{Identity: "0", By: "anew"}); err != nil {
 		t.Errorf("the same once more: %v", err)
+	}
+}
+
+func TestHoldsAreSummedByKind(t *testing.T) {
+	h := Holds{Freezes: []Freeze{{Identity: "a"}, {Writes: true}, {Identity: "a", Writes: true}, {Identity: "b"}, {}}, Quarantines: make([]Quarantine, 4)}
+	if identities, writes, networks := h.Sum(); identities != 3 || writes != 2 || networks != 4 {
+		t.Errorf("got %d, %d, %d, want 3, 2, 4", identities, writes, networks)
 	}
 }
 

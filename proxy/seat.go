@@ -18,7 +18,7 @@ type ClientInfo struct {
 	Listener    string    `json:"listener"`
 	Transport   string    `json:"transport"`             // tls, plaintext or unix; without TLS on a unix socket is unix
 	TLSVersion  string    `json:"tls_version,omitempty"` // "1.3"
-	Dialect     string    `json:"dialect,omitempty"`     // ascii or binary; empty before its first byte
+	Dialect     string    `json:"dialect,omitempty"`     // ascii, meta if its first request is a meta command, or binary; empty before its first byte
 	Source      string    `json:"source,omitempty"`      // what proved the identity
 	Mechanism   string    `json:"mechanism,omitempty"`   // of its login
 	Since       time.Time `json:"since"`

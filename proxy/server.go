@@ -83,6 +83,9 @@ func (s *Server) Swap(snap *Snapshot) {
 	if s.Metrics != nil {
 		snap.forget(s.Metrics)
 	}
+	if s.Denials != nil {
+		s.Denials.Keep(snap.has)
+	}
 }
 
 // InForce returns the snapshot that was swapped in last, nil before the first.

@@ -34,6 +34,8 @@ type session struct {
 	conn     net.Conn // inside TLS, if there is any; else wire
 	sniffed  bool     // the first byte has been looked at
 	dialect  protocol.Dialect
+	meta     bool // its first request was one of the meta commands
+	counted  bool // by what it speaks
 	inTurn   bool // it has put something into turns
 	turns    chan struct{}
 	facts    auth.Facts
@@ -320,7 +322,9 @@ func (s *session) sniff() error {
 		s.countDialect(dialectUnknown)
 		return ended(EndDialect, nil)
 	}
-	s.countDialect(s.dialect.String())
+	if s.dialect == protocol.Binary {
+		s.countDialect(s.spoken())
+	}
 	if s.x != nil {
 		s.x.parser.Dialect = s.dialect
 	}
@@ -333,7 +337,9 @@ func (s *session) observe(e event, req *protocol.Request, d policy.Decision) {
 	m := s.server.Metrics
 	switch e {
 	case evRequest:
-		s.counts.requests++ // metrics get them turn by turn
+		if s.counts.requests++; s.counts.requests == 1 { // metrics get them turn by turn
+			s.hear(req)
+		}
 	case evMalformed:
 		s.counts.malformed++
 		m.Malformed.Add(1)
@@ -389,10 +395,25 @@ func (s *session) finish(err error) {
 		zap.NamedError("cause", cause(err)))
 }
 
-// spoken is the client's dialect for the log; empty if it never said anything.
+// hear looks at the first request, which tells the ASCII dialects apart.
+func (s *session) hear(req *protocol.Request) {
+	if s.dialect != protocol.ASCII {
+		return
+	}
+	if s.meta = req.Verb.IsMeta(); s.meta {
+		s.introduce()
+	}
+	s.countDialect(s.spoken())
+}
+
+// spoken is the client's dialect for logs, metrics and operators; empty if it never
+// said anything.
 func (s *session) spoken() string {
-	if !s.sniffed {
+	switch {
+	case !s.sniffed:
 		return ""
+	case s.meta:
+		return dialectMeta
 	}
 	return s.dialect.String()
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"math/bits"
 	"net/netip"
 	"sync/atomic"
@@ -177,6 +178,9 @@ func (t *tally) timed(m *metrics.Metrics, total, upstream time.Duration) {
 		}
 	}
 	if requests > 0 {
+		if t.to != nil {
+			t.to.Duration.Observe(total, requests)
+		}
 		m.Overhead.Observe(max(0, total-upstream), requests)
 	}
 }
@@ -217,15 +221,18 @@ func (l *Listener) count(m *metrics.Metrics) {
 }
 
 // countDialect counts the connection by what its client speaks.
-func (s *session) countDialect(dialect string) { s.listener.counters.Opened.Of(dialect).Add(1) }
+func (s *session) countDialect(dialect string) {
+	s.counted = true
+	s.listener.counters.Opened.Of(dialect).Add(1)
+}
 
 // countEnd counts how the connection ended.
 func (s *session) countEnd(end End) {
 	c := s.listener.counters
 	c.Open.Add(-1)
 	c.Closed.Of(string(end)).Add(1)
-	if !s.sniffed {
-		s.countDialect(dialectUnknown)
+	if !s.counted {
+		s.countDialect(cmp.Or(s.spoken(), dialectUnknown))
 	}
 	if s.x == nil {
 		return
@@ -236,8 +243,10 @@ func (s *session) countEnd(end End) {
 	s.x.tally.flush()
 }
 
-// dialectUnknown is what a client speaks that has said nothing, or nothing known.
-const dialectUnknown = "unknown"
+const (
+	dialectUnknown = "unknown" // of a client that has said nothing, or nothing known
+	dialectMeta    = "meta"    // of one whose first request is a meta command
+)
 
 // showPlain remembers that the client is here without TLS, as an identity. A unix
 // socket has no address, and nobody between.
@@ -257,13 +266,16 @@ func (s *session) hidePlain() {
 	}
 }
 
+// has reports whether the snapshot's policy has an identity.
+func (snap *Snapshot) has(identity string) bool {
+	_, ok := snap.Policy.Find(identity)
+	return ok
+}
+
 // forget forgets the counters of identities and rules that a snapshot does not
 // have.
 func (snap *Snapshot) forget(m *metrics.Metrics) {
-	m.Identities.Keep(func(name string) bool {
-		_, ok := snap.Policy.Find(name)
-		return ok
-	})
+	m.Identities.Keep(snap.has)
 	rules := map[string]bool{"": true}
 	for _, r := range snap.Policy.Rules() {
 		rules[r.String()] = true

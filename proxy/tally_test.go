@@ -217,7 +217,7 @@ func TestConnectionsAreCountedByListener(t *testing.T) {
 	r := startRig(t, fake.Addr(), rigOptions{tcp: true})
 	l := r.server.Metrics.Listeners.Of(metrics.ListenerName{Name: "main", Transport: "plaintext"})
 	open := newClient(t, r.dial(t))
-	open.asks("mn\r\n", "MN\r\n")
+	open.asks("foo\r\nversion\r\nmn\r\n", "ERROR\r\nVERSION 1.6.18\r\nMN\r\n")
 	packets := newClient(t, r.dial(t))
 	packets.send(string(testkit.Packet{Op: testkit.OpQuit}.Bytes()))
 	io.ReadAll(packets.in)
@@ -240,6 +240,40 @@ func TestConnectionsAreCountedByListener(t *testing.T) {
 	}
 	if n := l.Most.Load(); n != 1000 {
 		t.Errorf("at most %d, want 1000", n)
+	}
+}
+
+// The first request tells the ASCII dialects apart, in every view alike.
+func TestDialectIsThatOfTheFirstRequest(t *testing.T) {
+	for _, tc := range []struct{ ask, answer, want string }{
+		{"get a\r\nmn\r\n", "END\r\nMN\r\n", "ascii"},
+		{"mn\r\nget a\r\n", "MN\r\nEND\r\n", "meta"},
+		{"mg a\r\n", "EN\r\n", "meta"},
+	} {
+		fake := testkit.StartFake(t, testkit.FakeOptions{})
+		r := startRig(t, fake.Addr(), rigOptions{})
+		r.client(t).asks(tc.ask, tc.answer)
+		if got := r.only(t, int64(strings.Count(tc.ask, "\n"))).Dialect; got != tc.want {
+			t.Errorf("%q: the list of clients has %q, want %q", tc.ask, got, tc.want)
+		}
+		l := r.server.Metrics.Listeners.Of(metrics.ListenerName{Name: "main", Transport: "unix"})
+		if got, want := counted(&l.Opened), (map[string]int64{tc.want: 1}); !maps.Equal(got, want) {
+			t.Errorf("%q: counted %v, want %v", tc.ask, got, want)
+		}
+	}
+}
+
+// Whoever goes in the middle of a first line has said what it speaks.
+func TestAHalfRequestIsOfADialect(t *testing.T) {
+	fake := testkit.StartFake(t, testkit.FakeOptions{})
+	r := startRig(t, fake.Addr(), rigOptions{})
+	c := r.client(t)
+	c.send("get a")
+	c.Close()
+	r.ends(t, EndClient)
+	l := r.server.Metrics.Listeners.Of(metrics.ListenerName{Name: "main", Transport: "unix"})
+	if got, want := counted(&l.Opened), (map[string]int64{"ascii": 1}); !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }
 
@@ -294,6 +328,9 @@ func TestTimesAreSampled(t *testing.T) {
 	read := slices.Index(metrics.GroupNames[:], "read")
 	_, n, took := m.Duration[read].Load()
 	_, _, own := m.Overhead.Load()
+	if _, n, of := m.Identities.Of("anyone").Duration.Load(); n != 2 || of != took {
+		t.Errorf("%d requests of the identity took %v, want 2 and %v", n, of, took)
+	}
 	if n != 2 || own <= 0 || own >= took {
 		t.Errorf("%d requests took %v, of which slabgate %v; want 2 and less", n, took, own)
 	}

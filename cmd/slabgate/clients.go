@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slabgate/slabgate/internal/admin"
 	"github.com/slabgate/slabgate/internal/status"
 	"github.com/slabgate/slabgate/proxy"
 )
@@ -31,12 +32,16 @@ func newClients(io stdio) *cobra.Command {
 		Use:     "clients",
 		Short:   "List clients: identity, address, transport, dialect, age, requests, denials.",
 		Example: "  slabgate clients --plaintext -o csv",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
+		Long: `List clients: identity, address, transport, dialect, age, requests, denials.
+
+With --plaintext the list is of who has come over TCP without TLS since the start,
+connected or not: an address that comes as one identity is one client.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
 	}
 	c.bind(cmd)
 	cmd.Flags().StringVarP(&c.out, "output", "o", "text", "text, json or csv")
-	cmd.Flags().BoolVar(&c.plaintext, "plaintext", false, "only those that come over TCP without TLS")
+	cmd.Flags().BoolVar(&c.plaintext, "plaintext", false, "who has come over TCP without TLS since the start, connected or not")
 	cmd.Flags().BoolVar(&c.denied, "denied", false, "only those that were denied something, or would have been")
 	return cmd
 }
@@ -45,7 +50,7 @@ func newClients(io stdio) *cobra.Command {
 var clientFormats = map[string]func(w io.Writer, list []proxy.ClientInfo) error{
 	"text": printClients,
 	"json": func(w io.Writer, list []proxy.ClientInfo) error { return printJSON(w, list) },
-	"csv":  printClientsCSV,
+	"csv":  func(w io.Writer, list []proxy.ClientInfo) error { return printCSV(w, clientColumns, list) },
 }
 
 func (c *clientsCommand) run(ctx context.Context, io stdio) error {
@@ -57,15 +62,32 @@ func (c *clientsCommand) run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if c.plaintext {
+		return c.listPlaintext(ctx, client, io)
+	}
 	list, err := client.Clients(ctx)
 	if err != nil {
 		return c.failed(err)
 	}
-	return show(io.out, slices.DeleteFunc(list, c.leavesOut))
+	if c.denied {
+		list = slices.DeleteFunc(list, func(n proxy.ClientInfo) bool { return n.Denied+n.WouldDeny == 0 })
+	}
+	return show(io.out, list)
 }
 
-func (c *clientsCommand) leavesOut(n proxy.ClientInfo) bool {
-	return c.plaintext && n.Transport != "plaintext" || c.denied && n.Denied+n.WouldDeny == 0
+// listPlaintext lists who came without TLS.
+func (c *clientsCommand) listPlaintext(ctx context.Context, client *admin.Client, io stdio) error {
+	p, err := client.Plaintext(ctx)
+	if err != nil {
+		return c.failed(err)
+	}
+	if c.denied {
+		p.Clients = slices.DeleteFunc(p.Clients, func(n status.Plain) bool { return n.Denied == 0 })
+	}
+	if p.Forgotten > 0 && c.out == "csv" {
+		fmt.Fprintf(io.err, "%d more are forgotten for want of room\n", p.Forgotten)
+	}
+	return plaintextFormats[c.out](io.out, &p)
 }
 
 func printClients(out io.Writer, list []proxy.ClientInfo) error {
@@ -84,11 +106,14 @@ func printClients(out io.Writer, list []proxy.ClientInfo) error {
 	return w.Flush()
 }
 
-// clientColumns are the columns of CSV, named as in JSON.
-var clientColumns = []struct {
+// column is one of CSV.
+type column[T any] struct {
 	name string
-	of   func(c *proxy.ClientInfo) string
-}{
+	of   func(*T) string
+}
+
+// clientColumns are the columns of CSV, named as in JSON.
+var clientColumns = []column[proxy.ClientInfo]{
 	{"id", func(c *proxy.ClientInfo) string { return c.ID }},
 	{"identity", func(c *proxy.ClientInfo) string { return c.Identity }},
 	{"peer", func(c *proxy.ClientInfo) string { return c.Peer }},
@@ -107,16 +132,16 @@ var clientColumns = []struct {
 	{"bytes_out", func(c *proxy.ClientInfo) string { return strconv.FormatInt(c.BytesOut, 10) }},
 }
 
-// printClientsCSV writes clients for a spreadsheet: no cell is a formula there.
-func printClientsCSV(out io.Writer, list []proxy.ClientInfo) error {
+// printCSV writes a list for a spreadsheet: no cell is a formula there.
+func printCSV[T any](out io.Writer, columns []column[T], list []T) error {
 	w := csv.NewWriter(out)
-	row := make([]string, len(clientColumns))
-	for i, col := range clientColumns {
+	row := make([]string, len(columns))
+	for i, col := range columns {
 		row[i] = col.name
 	}
 	_ = w.Write(row) // Flush keeps its error
 	for i := range list {
-		for j, col := range clientColumns {
+		for j, col := range columns {
 			row[j] = harmless(col.of(&list[i]))
 		}
 		_ = w.Write(row)

@@ -63,7 +63,7 @@ func (c *denialsCommand) run(ctx context.Context, io stdio) error {
 	case c.out == "json":
 		return printJSON(io.out, d)
 	case c.group:
-		printGroups(io, groupDenials(d.Denials))
+		printGroups(io, &d)
 	default:
 		printDenials(io, &d, time.Now())
 	}
@@ -72,22 +72,23 @@ func (c *denialsCommand) run(ctx context.Context, io stdio) error {
 
 // printDenials writes one line for each kind of denial, in columns.
 func printDenials(io stdio, d *admin.Denials, now time.Time) {
-	var total int64
-	for i := range d.Denials {
-		total += d.Denials[i].Count
-	}
-	fmt.Fprintf(io.out, "DENIED  %d of %d kinds\n", total, len(d.Denials))
+	fmt.Fprintf(io.out, "DENIED  %d of %d kinds\n", d.Total, len(d.Denials))
 	w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
 	for i := range d.Denials {
 		e := &d.Denials[i]
 		fmt.Fprintf(w, "  %s\t%s\t%s\tx%d\t%s\t%s\n", e.ID, visible(e.Identity), shown(e), e.Count, whyDenied(e), ago(e.Last, now))
 	}
 	w.Flush()
-	if d.Overwritten > 0 {
-		fmt.Fprintf(io.out, "  %d older kinds are forgotten\n", d.Overwritten)
-	}
+	printForgotten(io, d)
 	if len(d.Denials) > 0 {
 		fmt.Fprintf(io.err, "more:  slabgate explain %s\n", d.Denials[0].ID)
+	}
+}
+
+// printForgotten says what is counted and not listed.
+func printForgotten(io stdio, d *admin.Denials) {
+	if d.Overwritten > 0 {
+		fmt.Fprintf(io.out, "  %d older kinds are forgotten\n", d.Overwritten)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/admin"
 	"github.com/slabgate/slabgate/internal/denials"
 )
 
@@ -61,17 +62,15 @@ func with(list []string, s string) []string {
 }
 
 // printGroups writes a line for each group, in columns.
-func printGroups(io stdio, groups []*denialGroup) {
-	var total int64
-	for _, g := range groups {
-		total += g.Count
-	}
-	fmt.Fprintf(io.out, "DENIED  %d in %d groups\n", total, len(groups))
+func printGroups(io stdio, d *admin.Denials) {
+	groups := groupDenials(d.Denials)
+	fmt.Fprintf(io.out, "DENIED  %d in %d groups\n", d.Total, len(groups))
 	w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
 	for _, g := range groups {
 		fmt.Fprintf(w, "  %s\t%s\tx%d\t%s\t%s\t%s\n", visible(g.Identity), cmp.Or(g.Rule, "no rule"), g.Count, few(g.Verbs), few(g.Shapes), few(g.IDs))
 	}
 	w.Flush()
+	printForgotten(io, d)
 }
 
 // few is the first of many words.

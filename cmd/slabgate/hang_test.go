@@ -33,17 +33,11 @@ func startVitals(t *testing.T, mc *testkit.Memcached, change func(*vitals)) (*ru
 		t.Fatal(err)
 	}
 	change(d.vitals)
-	if err := d.bind(l.config); err != nil {
-		t.Fatal(err)
-	}
-	go d.log.ring.run()
-	go d.audit.Run()
 	go func() {
 		code := exitOK
-		if d.serve(ctx, io, false) != nil {
+		if d.run(ctx, io, false) != nil {
 			code = exitBug
 		}
-		d.close()
 		r.code <- code
 	}()
 	t.Cleanup(func() {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"sync"
@@ -177,28 +175,4 @@ func (h *vitals) up() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.answered && h.fails == 0
-}
-
-// certificates are when those in force expire, by listener.
-func (d *daemon) certificates() map[string]time.Time {
-	all := map[string]time.Time{}
-	for listener, config := range d.server.InForce().TLS {
-		if until := expiry(config); !until.IsZero() {
-			all[listener] = until
-		}
-	}
-	return all
-}
-
-// expiry is when the first certificate of a server's chain expires.
-func expiry(config *tls.Config) (first time.Time) {
-	for _, c := range config.Certificates {
-		for _, der := range c.Certificate {
-			cert, err := x509.ParseCertificate(der)
-			if err == nil && (first.IsZero() || cert.NotAfter.Before(first)) {
-				first = cert.NotAfter
-			}
-		}
-	}
-	return first
 }

@@ -22,6 +22,11 @@ func (b backend) Status() *status.Document { return b.status() }
 // Clients is who is connected.
 func (b backend) Clients() []proxy.ClientInfo { return b.server.Clients() }
 
+// Plaintext is who came over TCP without TLS since the start.
+func (b backend) Plaintext() status.SincePlaintext {
+	return b.look.sightings.Since(b.look.started, b.server.Clients(), time.Now())
+}
+
 // operated writes down what an operator did, and to what.
 func (b backend) operated(ctx context.Context, verb, target string) {
 	who := admin.Asker(ctx)

@@ -68,7 +68,7 @@ func TestQuarantineOfARunningSlabgate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if !eventually(func() bool { return len(w.clientsNow(t, "--plaintext")) == 1 }) {
+	if !eventually(func() bool { return len(w.clientsNow(t)) == 1 }) {
 		t.Fatal("the client is not there")
 	}
 	w.call(t, "quarantine", "127.0.0.1", "--for", "10m").want(t, exitOK, "quarantined 127.0.0.1/32 for 10m0s, 1 connection closed")

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -64,7 +65,7 @@ func (s *source) load(generation uint64) *loaded {
 	l.parts = parts{}
 	digest := sha256.New()
 	fmt.Fprintln(digest, l.config.Origins)
-	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CNs: map[string]bool{}, Number: generation}
+	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CAs: map[string][]*x509.Certificate{}, CNs: map[string]bool{}, Number: generation}
 	for i := range l.config.Listeners {
 		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))
 	}
@@ -111,7 +112,7 @@ func (l *loaded) certificate(i int, snap *proxy.Snapshot, dev bool) string {
 		return ""
 	}
 	l.parts.note("certificates of listener "+c.Name, "files", m.Digest)
-	snap.TLS[c.Name], snap.CNs[c.Name] = m.Config(), tc.CommonName
+	snap.TLS[c.Name], snap.CAs[c.Name], snap.CNs[c.Name] = m.Config(), m.Authorities(), tc.CommonName
 	return m.Digest
 }
 

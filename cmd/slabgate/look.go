@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/status"
 	"github.com/slabgate/slabgate/proxy"
 	"github.com/slabgate/slabgate/upstream"
@@ -18,6 +20,7 @@ const checkEvery = 5 * time.Second
 type lookout struct {
 	started   time.Time
 	meter     status.Meter
+	delays    metrics.Window
 	sightings status.Sightings
 
 	mu       sync.Mutex
@@ -50,6 +53,7 @@ func (l *lookout) run(ctx context.Context, server *proxy.Server, pool *upstream.
 		select {
 		case now := <-sample.C:
 			l.meter.Add(now, server.Traffic(), l.roundTrip())
+			l.delays.Turn(now, server.Metrics)
 		case <-check.C:
 			ask()
 		case <-ctx.Done():
@@ -64,6 +68,9 @@ func (l *lookout) check(ctx context.Context, pool *upstream.Pool) {
 	defer cancel()
 	began := time.Now()
 	err := pool.Check(ctx)
+	if errors.Is(err, upstream.ErrBusy) { // which says nothing of memcached
+		return
+	}
 	took := time.Since(began)
 	info, _ := pool.Info()
 	l.mu.Lock()
@@ -84,7 +91,7 @@ func (l *lookout) roundTrip() time.Duration {
 }
 
 // left remembers a client that is gone.
-func (l *lookout) left(c *proxy.ClientInfo) { l.sightings.Note(c, time.Now()) }
+func (l *lookout) left(c *proxy.ClientInfo) { l.sightings.Left(c, time.Now()) }
 
 // reloaded remembers how a reload went.
 func (l *lookout) reloaded(taken bool, found finding.List) {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
-	"math"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -28,19 +26,28 @@ func (d *daemon) document(tell telling) *status.Document {
 		Schema: status.Schema, Time: now.UTC(), Started: d.look.started.UTC(),
 		Build:     status.Build{Version: b.Version, Commit: b.Commit, Go: b.Go},
 		Config:    status.Config{Path: d.path, Digest: snap.Digest, Generation: snap.Number},
-		Listeners: d.listening(here), Certificates: shownCertificates(snap, d.listeners, now),
-		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.server.Holds(),
+		Listeners: d.listening(here), Certificates: certificatesOf(snap, now),
+		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.held(),
 	}
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
 	d.look.fill(s)
+	all, of := d.look.delays.Quantiles(0.99, d.metrics)
+	s.Traffic.P99 = all.Seconds()
+	s.Clients.Delayed(of)
 	s.Upstream.Name, s.Upstream.Address = d.started.Upstreams[0].Name, d.started.Upstreams[0].Address
-	list := d.denials.List()
-	s.Denials = groupsOf(list, snap.Policy, tell)
-	s.Denials.Overwritten = d.denials.Overwritten()
+	u := d.unenforced(here, snap.Policy, tell, now)
+	s.Denials = groupsOf(d.denials.List(), u.Latest, snap.Policy, tell)
+	s.Denials.Total, s.Denials.Overwritten = d.denials.Total(), d.denials.Overwritten()
 	var plain []status.Plain
 	s.Plaintext, plain = d.look.sightings.Plaintext(here, now)
-	s.Plaintext.Breaks = status.Enforce(plain, wouldDeny(list, snap.Policy, now), learning(here, snap.Policy), now)
+	s.Plaintext.Breaks = status.Enforce(plain, u, now)
 	return s
+}
+
+// held is what operators hold up.
+func (d *daemon) held() status.Holds {
+	m := d.metrics
+	return status.Holds{Holds: d.server.Holds(), Refused: m.Frozen.Load(), Killed: m.Killed.Load(), Turned: m.Quarantined.Load()}
 }
 
 // fill tells what the lookout remembers.
@@ -65,74 +72,51 @@ func (d *daemon) listening(here []proxy.ClientInfo) []status.Listener {
 	return list
 }
 
-// shownCertificates is the certificates that listeners show.
-func shownCertificates(snap *proxy.Snapshot, listeners []*proxy.Listener, now time.Time) []status.Certificate {
-	list := []status.Certificate{}
-	for _, l := range listeners {
-		config := snap.TLS[l.Name]
-		if config == nil || len(config.Certificates) == 0 {
-			continue
-		}
-		subject, end := firstEnd(&config.Certificates[0])
-		list = append(list, status.Certificate{
-			Listener: l.Name, Subject: subject, NotAfter: end.UTC(), Days: int(math.Floor(end.Sub(now).Hours() / 24)),
-		})
-	}
-	return list
-}
-
-// firstEnd is what a chain of certificates calls itself, and when the first of it
-// expires.
-func firstEnd(chain *tls.Certificate) (subject string, end time.Time) {
-	for i, der := range chain.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil { // it was parsed when it was loaded
-			continue
-		}
-		if i == 0 {
-			subject = cmp.Or(append(slices.Clone(c.DNSNames), c.Subject.CommonName)...)
-		}
-		if end.IsZero() || c.NotAfter.Before(end) {
-			end = c.NotAfter
-		}
-	}
-	return subject, end
-}
-
 // groupsOf puts denials of the same kind, identity and rule together, those with
-// the most denials first, with the narrowest fix of the latest.
-func groupsOf(list []denials.Entry, p *policy.Policy, tell telling) status.Denials {
+// the most denials first, with the narrowest fix of the latest. What identities would
+// have been denied and the list has forgotten are groups of their own.
+func groupsOf(list []denials.Entry, latest []status.DenialGroup, p *policy.Policy, tell telling) status.Denials {
 	type key struct{ event, identity, rule string }
 	all := status.Denials{Groups: []status.DenialGroup{}}
 	at := map[key]int{}
-	var latest []*denials.Entry
+	var newest []*denials.Entry
 	for i := range list { // the latest first
 		e := &list[i]
-		all.Total += e.Count
 		k := key{e.Kind, e.Identity, e.Rule}
 		g, known := at[k]
 		if !known {
 			g = len(all.Groups)
 			at[k] = g
-			all.Groups = append(all.Groups, status.DenialGroup{
-				ID: e.ID, Event: e.Kind, Identity: e.Identity, Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
-			})
-			latest = append(latest, e)
+			all.Groups = append(all.Groups, groupOf(e))
+			newest = append(newest, e)
 		}
 		all.Groups[g].Count += e.Count
 	}
+	for _, g := range latest {
+		if _, known := at[key{g.Event, g.Identity, g.Rule}]; !known {
+			all.Groups = append(all.Groups, g)
+		}
+	}
 	all.GroupsTotal = len(all.Groups)
 	byID := map[string]*denials.Entry{}
-	for _, e := range latest {
+	for _, e := range newest {
 		byID[e.ID] = e
 	}
 	slices.SortStableFunc(all.Groups, func(a, b status.DenialGroup) int { return cmp.Compare(b.Count, a.Count) })
 	all.Groups = all.Groups[:min(len(all.Groups), status.MostDenials)]
 	for i := range all.Groups {
-		e := byID[all.Groups[i].ID]
-		all.Groups[i].Command, all.Groups[i].Fix = tell(e, fixOf(e, p))
+		if e := byID[all.Groups[i].ID]; e != nil {
+			all.Groups[i].Command, all.Groups[i].Fix = tell(e, fixOf(e, p))
+		}
 	}
 	return all
+}
+
+// groupOf is a group of no denials yet, that e is the latest of, and that has not been told.
+func groupOf(e *denials.Entry) status.DenialGroup {
+	return status.DenialGroup{
+		ID: e.ID, Event: e.Kind, Identity: e.Identity, Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
+	}
 }
 
 // fixOf is the narrowest edit of the policy in force that would allow a denial.
@@ -145,23 +129,36 @@ func fixOf(e *denials.Entry, p *policy.Policy) string {
 	return explainLine(id, e.Sample.Line, &at).Fix
 }
 
-// wouldDeny is the identities in mode audit that would have been denied something
-// lately.
-func wouldDeny(list []denials.Entry, p *policy.Policy, now time.Time) (names []string) {
-	for i := range list {
-		e := &list[i]
-		id, ok := p.Find(e.Identity)
-		if ok && e.Kind == policy.WouldDeny.String() && id.Mode == policy.ModeAudit && now.Sub(e.Last) <= status.Lately {
-			names = append(names, e.Identity)
+// unenforced is what identities would have been denied lately that are in mode audit, or
+// have a rule that is, each with the narrowest fix of the latest, and who is learned from. It does not depend on what
+// the ring has overwritten.
+func (d *daemon) unenforced(here []proxy.ClientInfo, p *policy.Policy, tell telling, now time.Time) status.Unenforced {
+	u := status.Unenforced{Learning: learning(here, p)}
+	standings, others := d.denials.Standings()
+	for _, name := range slices.Sorted(maps.Keys(standings)) {
+		s := standings[name]
+		if id, ok := p.Find(name); !ok || !id.Tries(policy.ModeAudit) || !s.Lately(now, status.Lately) {
+			continue
 		}
+		g := groupOf(&s.Last)
+		g.Count = s.Count
+		fix := ""
+		if len(u.Latest) < status.MostDenials { // no view has more
+			fix = fixOf(&s.Last, p)
+		}
+		g.Command, g.Fix = tell(&s.Last, fix)
+		u.Latest = append(u.Latest, g)
 	}
-	return names
+	if others.Lately(now, status.Lately) {
+		u.Untold = others.Count
+	}
+	return u
 }
 
-// learning is the identities in mode learn that are here.
+// learning is the identities that are here and in mode learn, or have a rule that is.
 func learning(here []proxy.ClientInfo, p *policy.Policy) (names []string) {
 	for i := range here {
-		if id, ok := p.Find(here[i].Identity); ok && id.Mode == policy.ModeLearn {
+		if id, ok := p.Find(here[i].Identity); ok && id.Tries(policy.ModeLearn) {
 			names = append(names, id.Name)
 		}
 	}

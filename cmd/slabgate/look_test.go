@@ -74,7 +74,7 @@ func TestStatusOfARunningSlabgate(t *testing.T) {
 		t.Errorf("got %+v", d)
 	case len(d.Listeners) != 2, d.Listeners[1].Clients != 1, d.Listeners[1].Name != "app":
 		t.Errorf("got the listeners %+v", d.Listeners)
-	case len(d.Certificates) != 1, d.Certificates[0].Days < 5, d.Certificates[0].Subject == "":
+	case len(d.Certificates) != 2, d.Certificates[0].Days < 5, d.Certificates[0].Subject == "", d.Certificates[0].Usage != "server", d.Certificates[1].Usage != "ca":
 		t.Errorf("got the certificates %+v", d.Certificates)
 	case d.Upstream.Version == "", d.Upstream.RoundTrip <= 0:
 		t.Errorf("got the upstream %+v", d.Upstream)
@@ -88,7 +88,7 @@ func TestStatusOfARunningSlabgate(t *testing.T) {
 		t.Errorf("got the denials %+v", g)
 	}
 	w.call(t, "status").want(t, exitOK, "slabgate "+release, "upstream ok ", "PLAINTEXT LEFT  0 clients", "DENIED  3 in 2 groups",
-		"         fix  add \"prefix:other:\"", "CLIENTS  1  unix 1", "  web                    unix            1 ")
+		"         fix  add \"prefix:other:\"", "CLIENTS  1  unix 1", "  web                  unix           1 ")
 	w.stop(t)
 }
 
@@ -139,7 +139,20 @@ func TestStatusTellsWhoIsLeftOnPlaintext(t *testing.T) {
 		t.Errorf("got %+v, %+v", s, p.Breaks)
 	}
 	w.call(t, "status").want(t, exitOK, "enforcing now would break 1: web", "  127.0.0.1 ")
+	w.call(t, "clients").want(t, exitOK, "ID  IDENTITY")
+	w.call(t, "clients", "--plaintext").want(t, exitOK, "PLAINTEXT  1 client since 20", "\n127.0.0.1  web       ascii    0      1    0     ")
+	w.call(t, "clients", "--plaintext", "-o", "csv").want(t, exitOK, "address,identity,dialect,connections,requests,denied,first_seen,last_seen\n127.0.0.1,web,ascii,0,1,0,20")
+	w.call(t, "clients", "--plaintext", "-o", "json").want(t, exitOK, `"since": "20`, `"address": "127.0.0.1"`)
+	w.call(t, "clients", "--plaintext", "--denied").want(t, exitOK, "PLAINTEXT  0 clients")
 	w.stop(t)
+}
+
+// What found no room is said.
+func TestPlaintextTellsWhatIsForgotten(t *testing.T) {
+	var out strings.Builder
+	if err := printPlaintext(&out, &status.SincePlaintext{Forgotten: 7}); err != nil || !strings.HasSuffix(out.String(), "\nand 7 more, forgotten for want of room\n") {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
 }
 
 func TestClientsOfARunningSlabgate(t *testing.T) {
@@ -152,9 +165,7 @@ func TestClientsOfARunningSlabgate(t *testing.T) {
 	if l := w.clientsNow(t, "--denied"); len(l) != 1 || l[0].ID != "c2" || l[0].Denied != 1 {
 		t.Errorf("denied: got %+v", l)
 	}
-	if l := w.clientsNow(t, "--plaintext"); len(l) != 0 {
-		t.Errorf("plaintext: got %+v, of unix sockets", l)
-	}
+	w.call(t, "clients", "--plaintext").want(t, exitOK, "PLAINTEXT  0 clients since 20") // unix sockets are none
 	w.call(t, "clients").want(t, exitOK, "ID  IDENTITY  PEER  TRANSPORT  DIALECT  AGE", "c1  web       unix  unix       ascii ")
 	w.call(t, "clients", "-o", "csv").want(t, exitOK, "id,identity,peer,listener,transport,", "\nc2,web,unix,app,unix,,ascii,listener,,")
 	w.call(t, "clients", "-o", "xml").want(t, exitUsage, `"xml" is not known`)

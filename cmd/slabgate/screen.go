@@ -31,6 +31,7 @@ var groupOrders = map[string]func(a, b *groupRow) int{
 	"plaintext": func(a, b *groupRow) int { return cmp.Or(plainFirst(a, b), b.Connections-a.Connections) },
 	"denied":    func(a, b *groupRow) int { return cmp.Compare(b.denied, a.denied) },
 	"ops":       func(a, b *groupRow) int { return cmp.Compare(b.ops, a.ops) },
+	"p99":       func(a, b *groupRow) int { return cmp.Compare(b.P99, a.P99) },
 	"bytes":     func(a, b *groupRow) int { return cmp.Compare(b.bytes, a.bytes) },
 }
 
@@ -67,11 +68,21 @@ func (s *screen) head() []string {
 	case d.Upstream.Up:
 		up = fmt.Sprintf("upstream ok %s  memcached %s", status.Milli(d.Upstream.RoundTrip), d.Upstream.Version)
 	}
-	for _, c := range d.Certificates {
-		up += fmt.Sprintf("  cert %s %dd", c.Listener, c.Days)
-	}
 	t := &d.Traffic
-	return []string{first, up, fmt.Sprintf("%s req/s  in %s/s  out %s/s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut)), ""}
+	return []string{first, up + certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s  p99 %s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut), status.Delay(t.P99)), ""}
+}
+
+// certificateWords is how many days the certificate of each listener has left, and the
+// first CA of clients to expire.
+func certificateWords(list []status.Certificate) (words string) {
+	for i := range list {
+		c := &list[i]
+		if c.Usage != usageServer {
+			return words + fmt.Sprintf("  ca %dd", c.Days)
+		}
+		words += fmt.Sprintf("  cert %s %dd", c.Listener, c.Days)
+	}
+	return words
 }
 
 // reloadWord is how the last reload went.
@@ -95,10 +106,11 @@ func (s *screen) held() (lines []string) {
 	for _, q := range h.Quarantines {
 		lines = append(lines, fmt.Sprintf("  QUARANTINED  %s  until %s by %s", q.Network, q.Until.UTC().Format("Jan 2 15:04Z"), q.By))
 	}
-	if len(lines) > 0 {
-		lines = append([]string{"HOLDS"}, append(lines, "")...)
+	if len(lines) == 0 && h.Refused+h.Killed+h.Turned == 0 {
+		return nil
 	}
-	return lines
+	title := fmt.Sprintf("HOLDS  so far %s refused, %s killed, %d turned away", plural(int(h.Refused), "request"), plural(int(h.Killed), "conn"), h.Turned)
+	return append([]string{title}, append(lines, "")...)
 }
 
 // plaintext is who comes without TLS, and what enforcing would break.
@@ -114,12 +126,19 @@ func (s *screen) plaintext() []string {
 
 // breaks is what enforcing now would do.
 func breaks(e *status.Enforcement) string {
-	if e.Safe {
+	switch {
+	case e.Safe:
 		return "  enforcing now would break nothing"
+	case e.Total == 0:
+		return fmt.Sprintf("  enforcing now: NOT KNOWN, %s of too many identities would be denied", plural(int(e.Untold), "request"))
 	}
 	names := slices.Concat(e.Plaintext, e.WouldDeny, e.Learning)
 	slices.Sort(names)
-	return fmt.Sprintf("  enforcing now would break %d: %s", e.Total, few(slices.Compact(names)))
+	more := ""
+	if e.Untold > 0 {
+		more = " or more"
+	}
+	return fmt.Sprintf("  enforcing now would break %d%s: %s", e.Total, more, few(slices.Compact(names)))
 }
 
 // denied is what is denied, and the way out.
@@ -168,11 +187,11 @@ func (s *screen) clients() []string {
 			title += fmt.Sprintf("  %s %d", t, n)
 		}
 	}
-	lines := []string{title, fmt.Sprintf("  %-22s %-9s %7s %9s %8s %9s %7s", "identity", "transport", "conns", "ops"+unit, "deny"+unit, "bytes"+unit, "oldest")}
+	lines := []string{title, fmt.Sprintf("  %-20s %-9s %6s %7s %6s %8s %8s %7s", "identity", "transport", "conns", "ops"+unit, "deny"+unit, "bytes"+unit, "p99", "oldest")}
 	return append(lines, s.list(len(rows), len(rows), func(i int) []string {
 		g := &rows[i]
-		return []string{fmt.Sprintf("  %-22s %-9s %7d %9s %8s %9s %7s", clipTo(cmp.Or(g.Identity, "(nobody yet)"), 22), g.Transport, g.Connections,
-			status.Count(g.ops), status.Count(g.denied), status.Bytes(g.bytes), status.Span(s.doc.Time.Sub(g.Oldest)))}
+		return []string{fmt.Sprintf("  %-20s %-9s %6d %7s %6s %8s %8s %7s", clipTo(cmp.Or(g.Identity, "(nobody yet)"), 20), g.Transport, g.Connections,
+			status.Count(g.ops), status.Count(g.denied), status.Bytes(g.bytes), status.Delay(g.P99), status.Span(s.doc.Time.Sub(g.Oldest)))}
 	})...)
 }
 

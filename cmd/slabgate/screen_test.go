@@ -27,16 +27,16 @@ func exampleStatus(t *testing.T) *status.Document {
 }
 
 const exampleScreen = `slabgate 0.1.0  cache-0  up 3d04h  config 3f9a61c… RELOAD REFUSED 11:00Z
-upstream ok 0.11 ms  memcached 1.6.18  cert main 61d
-9.1k req/s  in 400 kB/s  out 4.2 MB/s
+upstream ok 0.11 ms  memcached 1.6.18  cert main 61d  ca 2920d
+9.1k req/s  in 400 kB/s  out 4.2 MB/s  p99 0.31 ms
 
-HOLDS
+HOLDS  so far 12 requests refused, 3 conns killed, 4 turned away
   FROZEN       writes  since Jan 2 11:59Z by uid 0
   FROZEN       identity shop  since Jan 2 12:00Z by uid 0
   QUARANTINED  10.0.0.9/32  until Jan 2 13:00Z by uid 1000
 
 PLAINTEXT LEFT  2 clients  14 conns
-  enforcing now would break 2: legacy-batch trial
+  enforcing now would break 2 or more: legacy-batch trial
   10.2.9.17                ascii   legacy-batch         12 conns  last 4 s ago
   10.2.9.22                binary  (nobody)              2 conns  last 3 h ago
 
@@ -47,10 +47,10 @@ DENIED  37 in 2 groups
          fix  add "@vivify" to allow: of identities.trial.rules[0]
 
 CLIENTS  234  tls 220  plaintext 14
-  identity               transport   conns       ops     deny     bytes  oldest
-  shop                   tls           220      918k       36    1.0 GB   2h00m
-  legacy-batch           plaintext      12      4.4k       12    9.5 MB     30m
-  (nobody yet)           plaintext       2         0        0       0 B      1s
+  identity             transport  conns     ops   deny    bytes      p99  oldest
+  shop                 tls          220    918k     36   1.0 GB  0.29 ms   2h00m
+  legacy-batch         plaintext     12    4.4k     12   9.5 MB    12 ms     30m
+  (nobody yet)         plaintext      2       0      0      0 B        -      1s
 
 WARNINGS
   SG1306  TLS 1.2 is accepted, which the default does not
@@ -94,17 +94,45 @@ func TestScreenShowsTheFirstAndCountsTheRest(t *testing.T) {
 	}
 }
 
+// What was held up is told after it was lifted, and nothing as long as nothing was.
+func TestScreenTellsWhatWasHeld(t *testing.T) {
+	d := exampleStatus(t)
+	d.Holds.Freezes, d.Holds.Quarantines, d.Holds.Refused, d.Holds.Turned = nil, nil, 1, 0
+	s := screen{doc: d}
+	if got := strings.Join(s.held(), "\n"); got != "HOLDS  so far 1 request refused, 3 conns killed, 0 turned away\n" {
+		t.Errorf("got %q", got)
+	}
+	d.Holds.Refused, d.Holds.Killed = 0, 0
+	if got := s.held(); got != nil {
+		t.Errorf("got %q of nothing", got)
+	}
+}
+
+// As long as somebody is not known, nothing is said to be safe.
+func TestScreenSaysWhatIsNotKnown(t *testing.T) {
+	for want, e := range map[string]status.Enforcement{
+		"  enforcing now would break nothing":          {Safe: true},
+		"  enforcing now: NOT KNOWN, 2 requests of":    {Untold: 2},
+		"  enforcing now would break 1: web":           {Total: 1, Learning: []string{"web"}},
+		"  enforcing now would break 1 or more: trial": {Total: 1, Untold: 1, WouldDeny: []string{"trial"}},
+	} {
+		if got := breaks(&e); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestScreenSorts(t *testing.T) {
 	d := exampleStatus(t)
 	d.Clients.Groups[1].Denied = 99
-	for order, first := range map[string]string{"conns": "shop", "plaintext": "legacy-batch", "denied": "legacy-batch", "ops": "shop", "bytes": "shop"} {
+	for order, first := range map[string]string{"conns": "shop", "plaintext": "legacy-batch", "denied": "legacy-batch", "ops": "shop", "bytes": "shop", "p99": "legacy-batch"} {
 		s := screen{doc: d, order: order, rows: 8}
 		if got := s.groups()[0].Identity; got != first {
 			t.Errorf("%s: got %q first, want %q", order, got, first)
 		}
 	}
-	if len(groupOrders) != 5 {
-		t.Errorf("%d orders, of which 5 are tested", len(groupOrders))
+	if len(groupOrders) != 6 {
+		t.Errorf("%d orders, of which 6 are tested", len(groupOrders))
 	}
 }
 

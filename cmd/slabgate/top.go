@@ -29,17 +29,17 @@ func newTop(io stdio) *cobra.Command {
 	var c topCommand
 	cmd := &cobra.Command{
 		Use:   "top",
-		Short: "Live view of clients, sorted by plaintext, denials, ops or bytes.",
-		Long: `Live view of clients, sorted by plaintext, denials, ops or bytes.
+		Short: "Live view of clients, sorted by plaintext, denials, ops, bytes or p99.",
+		Long: `Live view of clients, sorted by plaintext, denials, ops, bytes or p99.
 
-Keys: p d o b sort, / filters (Enter ends it, Escape clears it), q quits.
+Keys: p d o b l c sort, / filters (Enter ends it, Escape clears it), q quits.
 Without a terminal, or with --once, it is one screen.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
 	}
 	c.bind(cmd)
 	cmd.Flags().IntVarP(&c.rows, "rows", "n", 10, "rows of each list")
-	cmd.Flags().StringVar(&c.sort, "sort", "ops", "plaintext, denied, ops, bytes or conns")
+	cmd.Flags().StringVar(&c.sort, "sort", "ops", "plaintext, denied, ops, bytes, p99 or conns")
 	cmd.Flags().BoolVar(&c.once, "once", false, "one screen, with the rates of one second")
 	return cmd
 }
@@ -125,7 +125,7 @@ type keys struct {
 }
 
 // orderKeys are the keys that sort.
-var orderKeys = map[byte]string{'p': "plaintext", 'd': "denied", 'o': "ops", 'b': "bytes", 'c': "conns"}
+var orderKeys = map[byte]string{'p': "plaintext", 'd': "denied", 'o': "ops", 'b': "bytes", 'c': "conns", 'l': "p99"}
 
 // otherKeys are what arrows and their like send: none of ours.
 var otherKeys = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|O.)")
@@ -180,5 +180,5 @@ func (k *keys) help() string {
 	case k.filter != "":
 		return "by " + k.order + ", with " + k.filter + "   Esc clears   q quit"
 	}
-	return "by " + k.order + "   keys: p plaintext  d denied  o ops  b bytes  c conns  / filter  q quit"
+	return "by " + k.order + "  keys: p plain d denied o ops b bytes l p99 c conns / filter q quit"
 }

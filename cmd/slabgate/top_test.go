@@ -157,7 +157,7 @@ func TestTopWithoutATerminal(t *testing.T) {
 	w.asks(t, "get other:1")
 	w.call(t, "top").want(t, exitOK, "slabgate "+release, "DENIED  1 in 1 group", "ops/s")
 	w.call(t, "top", "--once", "-n", "1", "--sort", "denied").want(t, exitOK, "DENIED  1 in 1 group")
-	w.call(t, "top", "--sort", "colour").want(t, exitUsage, `"colour" is not known; want bytes, conns, denied, ops, plaintext`)
+	w.call(t, "top", "--sort", "colour").want(t, exitUsage, `"colour" is not known; want bytes, conns, denied, ops, p99, plaintext`)
 	w.call(t, "top", "-n", "0").want(t, exitUsage, "too few rows")
 	w.stop(t)
 }

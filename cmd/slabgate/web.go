@@ -28,7 +28,7 @@ func (d *daemon) shown() exporter.Source {
 	b := thisBuild()
 	return exporter.Source{
 		Metrics: d.metrics, Version: b.Version, Revision: b.Commit, GoVer: b.Go,
-		Now: time.Now, Config: d.shownConfig, Upstream: d.shownUpstream, Stats: d.stats,
+		Now: time.Now, Config: d.shownConfig, Upstream: d.shownUpstream, Holds: d.shownHolds, Stats: d.stats,
 		DenialsLost: d.denials.Overwritten, LogDropped: d.log.ring.dropped.Load,
 	}
 }
@@ -38,12 +38,18 @@ func (d *daemon) shownConfig() exporter.Config {
 	if since.IsZero() {
 		since = d.vitals.begun
 	}
-	return exporter.Config{Digest: d.server.InForce().Digest, Since: since, Certificates: d.certificates()}
+	return exporter.Config{Digest: d.server.InForce().Digest, Since: since, Certificates: d.shownCertificates()}
 }
 
 func (d *daemon) shownUpstream() exporter.Upstream {
 	s := d.pool.Stats()
 	return exporter.Upstream{Name: d.started.Upstreams[0].Name, Up: d.vitals.up(), Open: s.Open, Idle: s.Idle, Most: s.Most}
+}
+
+func (d *daemon) shownHolds() (h exporter.Holds) {
+	held := d.server.Holds()
+	h.Identities, h.Writes, h.Networks = held.Sum()
+	return h
 }
 
 // stats asks memcached for its statistics.

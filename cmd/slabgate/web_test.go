@@ -55,7 +55,7 @@ func TestHealthOfADaemon(t *testing.T) {
 	_, body := r.page(t, "/metrics")
 	for _, want := range []string{
 		"\nmemcached_up 1\n", "\nmemcached_commands_total{", "\nslabgate_upstream_up{upstream=\"local\"} 1\n", "\nslabgate_draining 0\n",
-		"\nslabgate_tls_certificate_not_after_timestamp_seconds{listener=\"main\"} ", "\nslabgate_config_info{digest=\"",
+		"\nslabgate_tls_certificate_not_after_timestamp_seconds{listener=\"main\",name=\"", "\nslabgate_config_info{digest=\"",
 		"\nslabgate_downstream_connections{listener=\"main\",transport=\"tls\"} 0\n", "\nslabgate_build_info{",
 	} {
 		if !strings.Contains(body, want) {

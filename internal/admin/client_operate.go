@@ -22,6 +22,12 @@ func (c *Client) Clients(ctx context.Context) (list []proxy.ClientInfo, err erro
 	return list, err
 }
 
+// Plaintext returns who came over TCP without TLS since the start.
+func (c *Client) Plaintext(ctx context.Context) (p status.SincePlaintext, err error) {
+	err = c.ask(ctx, http.MethodGet, "/plaintext", &p)
+	return p, err
+}
+
 // Kill closes the connection of the client with an id.
 func (c *Client) Kill(ctx context.Context, id string) (Done, error) {
 	return c.do(ctx, "/kill", url.Values{"id": {id}})

@@ -23,6 +23,7 @@ func (e *Error) Error() string { return e.Problem }
 // Denials is the answer to GET /denials.
 type Denials struct {
 	Denials     []denials.Entry `json:"denials"`     // the latest first
+	Total       int64           `json:"total"`       // since the start, those that were forgotten included
 	Overwritten int64           `json:"overwritten"` // kinds of denials that were forgotten for want of room
 }
 
@@ -105,7 +106,7 @@ func refuse(w http.ResponseWriter, err error) {
 
 func (s *Server) denials(*http.Request) (any, error) {
 	ring := s.Backend.Denials()
-	return Denials{ring.List(), ring.Overwritten()}, nil
+	return Denials{ring.List(), ring.Total(), ring.Overwritten()}, nil
 }
 
 // denial is the denial that the path names.

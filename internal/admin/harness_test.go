@@ -55,6 +55,10 @@ func (b *backend) Clients() []proxy.ClientInfo {
 	return []proxy.ClientInfo{{ID: "c1", Identity: "web", Since: time.Unix(1_800_000_000, 0).UTC()}}
 }
 
+func (b *backend) Plaintext() status.SincePlaintext {
+	return status.SincePlaintext{Forgotten: 3, Clients: []status.Plain{{Address: "10.0.0.9", Identity: "web", Requests: 7}}}
+}
+
 // did remembers what the backend was told to do, and by whom.
 func (b *backend) did(ctx context.Context, format string, args ...any) {
 	b.mu.Lock()

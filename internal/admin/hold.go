@@ -18,6 +18,9 @@ type Viewer interface {
 
 	// Clients is who is connected, the oldest first.
 	Clients() []proxy.ClientInfo
+
+	// Plaintext is who came over TCP without TLS since the start.
+	Plaintext() status.SincePlaintext
 }
 
 // Holder is what may be done to the clients of a slabgate that runs. Who asks is
@@ -46,6 +49,7 @@ type Done struct {
 var viewPages = []page{
 	{"GET", "/status", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Status(), nil }},
 	{"GET", "/clients", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Clients(), nil }},
+	{"GET", "/plaintext", func(s *Server, _ *http.Request) (any, error) { return s.Backend.Plaintext(), nil }},
 }
 
 var holderPages = []page{
@@ -124,7 +128,7 @@ func (s *Server) release(r *http.Request) (any, error) {
 func networkOf(r *http.Request) (netip.Prefix, error) {
 	text := r.URL.Query().Get("network")
 	if p, err := netip.ParsePrefix(text); err == nil {
-		return p.Masked(), nil
+		return unmapped(p)
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Zone() != "" {
@@ -132,4 +136,22 @@ func networkOf(r *http.Request) (netip.Prefix, error) {
 	}
 	a = a.Unmap()
 	return netip.PrefixFrom(a, a.BitLen()), nil
+}
+
+// mappedBits is how many bits of an IPv4 address written as one of IPv6 say that.
+const mappedBits = 96
+
+// unmapped is a network as the addresses of clients are compared with it: those of
+// IPv4 are never written as of IPv6.
+func unmapped(p netip.Prefix) (netip.Prefix, error) {
+	if !p.Addr().Is4In6() {
+		return p.Masked(), nil
+	}
+	if p.Bits() < mappedBits {
+		return netip.Prefix{}, &Error{
+			http.StatusBadRequest, fmt.Sprintf("%s holds IPv4 and IPv6 addresses", p),
+			"write two networks: that of IPv4 as 10.0.0.0/8, or 0.0.0.0/0 for all, and that of IPv6",
+		}
+	}
+	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits).Masked(), nil
 }

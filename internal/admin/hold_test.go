@@ -17,6 +17,10 @@ func TestStatusAndClientsAreTheBackends(t *testing.T) {
 	if err != nil || d.Host != "here" || d.Denials.Total != 7 {
 		t.Errorf("got %+v, %v", d, err)
 	}
+	p, err := r.client.Plaintext(t.Context())
+	if want := r.backend.Plaintext(); err != nil || p.Forgotten != 3 || !slices.Equal(p.Clients, want.Clients) {
+		t.Errorf("got %+v, %v", p, err)
+	}
 	list, err := r.client.Clients(t.Context())
 	if err != nil || !slices.Equal(list, r.backend.Clients()) {
 		t.Errorf("got %+v, %v", list, err)
@@ -37,6 +41,9 @@ func TestOperatorsAreNamed(t *testing.T) {
 		{func() (Done, error) { return r.client.Freeze(ctx, "web", true, false) }, "no longer frozen: writes of web", `freeze "web" true false`},
 		{func() (Done, error) { return r.client.Quarantine(ctx, "10.0.0.9", time.Hour) }, "quarantined 10.0.0.9/32 for 1h0m0s", "quarantine 10.0.0.9/32 1h0m0s"},
 		{func() (Done, error) { return r.client.Quarantine(ctx, "fd00::1/64", time.Second) }, "quarantined fd00::/64 for 1s", "quarantine fd00::/64 1s"},
+		{func() (Done, error) { return r.client.Quarantine(ctx, "::ffff:10.1.2.3/104", time.Hour) }, "quarantined 10.0.0.0/8 for 1h0m0s", "quarantine 10.0.0.0/8 1h0m0s"},
+		{func() (Done, error) { return r.client.Quarantine(ctx, "::ffff:10.1.2.3/96", time.Hour) }, "quarantined 0.0.0.0/0 for 1h0m0s", "quarantine 0.0.0.0/0 1h0m0s"},
+		{func() (Done, error) { return r.client.Release(ctx, "::ffff:10.1.2.3/128") }, "released 10.1.2.3/32", "quarantine 10.1.2.3/32 0s"},
 		{func() (Done, error) { return r.client.Release(ctx, "::ffff:10.0.0.9") }, "released 10.0.0.9/32", "quarantine 10.0.0.9/32 0s"},
 	} {
 		d, err := tc.ask()
@@ -66,6 +73,8 @@ func TestOperatorsMustSayWhat(t *testing.T) {
 		{"/quarantine?network=10.0.0.9&for=0s", `can't last for "0s"`, 400},
 		{"/quarantine?network=10.0.0.9&for=721h", `can't last for "721h"`, 400},
 		{"/release?network=10.0.0", "is no network", 400},
+		{"/quarantine?network=::ffff:10.0.0.0/95&for=1h", "::ffff:10.0.0.0/95 holds IPv4 and IPv6 addresses", 400},
+		{"/release?network=::ffff:0.0.0.0/0", "holds IPv4 and IPv6 addresses", 400},
 	} {
 		_, err := r.client.open(t.Context(), "POST", tc.path)
 		var e *Error

@@ -16,8 +16,8 @@ const (
 )
 
 // Ring remembers different denials, [Most] at most: of more, the one that has not
-// been seen for longest is overwritten. Any number of goroutines may use it. Make
-// one with [New].
+// been seen for longest is overwritten. Beside them it keeps, for each identity, what
+// would have been denied. Any number of goroutines may use it. Make one with [New].
 type Ring struct {
 	mu          sync.Mutex
 	known       map[kind]*list.Element
@@ -26,6 +26,8 @@ type Ring struct {
 	seq         uint64    // counts denials
 	overwritten int64
 	followers   map[*Follower]struct{}
+	standings   map[string]*Standing // by identity
+	others      Standing             // of identities that found no room among them
 }
 
 // entry is an Entry and what the ring itself has to know of it.
@@ -38,7 +40,10 @@ type entry struct {
 
 // New returns an empty ring.
 func New() *Ring {
-	return &Ring{known: map[kind]*list.Element{}, ids: map[string]*list.Element{}, followers: map[*Follower]struct{}{}}
+	return &Ring{
+		known: map[kind]*list.Element{}, ids: map[string]*list.Element{},
+		followers: map[*Follower]struct{}{}, standings: map[string]*Standing{},
+	}
 }
 
 // Add remembers a denial and returns the id of its kind. first tells that it is to
@@ -56,6 +61,7 @@ func (r *Ring) Add(d Denial) (id string, first bool, merged int64) {
 	r.order.MoveToFront(at)
 	e := at.Value.(*entry)
 	e.seen(&d, r.seq)
+	r.stand(e)
 	if first = !known || d.Sample.Now.Sub(e.told) >= Window; first {
 		merged, e.merged, e.told = e.merged, 0, d.Sample.Now
 	} else {
@@ -126,15 +132,23 @@ func (r *Ring) since(seq uint64) []Entry {
 }
 
 // Find returns the denials with this id, in any letters that a person may take
-// for it.
+// for it: in the ring, else the latest that one of the identities stands by.
 func (r *Ring) Find(id string) (Entry, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, ok := r.ids[readID(id)]
 	if !ok {
-		return Entry{}, false
+		return r.stood(readID(id))
 	}
 	return at.Value.(*entry).copy(), true
+}
+
+// Total returns how many denials there have been, those that were overwritten
+// included.
+func (r *Ring) Total() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int64(r.seq)
 }
 
 // Overwritten returns how many kinds of denials were forgotten for want of room.

@@ -132,6 +132,9 @@ func (m *reference) add(d Denial) {
 func (m *reference) check(t *testing.T, r *Ring, added int64) {
 	t.Helper()
 	list := r.List()
+	if r.Total() != added {
+		t.Fatalf("got %d in all, want %d", r.Total(), added)
+	}
 	if len(list) != len(m.entries) || r.Overwritten() != m.overwritten {
 		t.Fatalf("got %d entries and %d overwritten, want %d and %d", len(list), r.Overwritten(), len(m.entries), m.overwritten)
 	}

@@ -19,6 +19,7 @@ type Source struct {
 	Now                      func() time.Time // wall clock
 	Config                   func() Config
 	Upstream                 func() Upstream
+	Holds                    func() Holds
 	DenialsLost              func() int64 // kinds of denials forgotten for want of room
 	LogDropped               func() int64 // lines of the log that found no room
 
@@ -31,7 +32,17 @@ type Source struct {
 type Config struct {
 	Digest       string
 	Since        time.Time
-	Certificates map[string]time.Time // when that of each listener expires
+	Certificates map[Certificate]time.Time // when they expire
+}
+
+// Certificate is one that a listener shows, or that issues those of its clients.
+type Certificate struct{ Listener, Usage, Name string }
+
+// Holds is how much an operator holds up.
+type Holds struct {
+	Identities int // that are frozen
+	Writes     int // freezes of writes, of one identity or of all
+	Networks   int // in quarantine
 }
 
 // Upstream is how the connections to memcached are.

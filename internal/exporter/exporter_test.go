@@ -37,6 +37,9 @@ func full() Source {
 	m.Reloads.Add(1)
 	id := m.Identities.Of("shop")
 	id.Requests[0][metrics.OK].Add(3)
+	id.Requests[0][metrics.Frozen].Add(2)
+	m.Killed.Add(5)
+	m.Quarantined.Add(6)
 	id.Requests[metrics.GroupMalformed][metrics.Failed].Add(1)
 	id.Limits[metrics.LimitTTL].Add(1)
 	id.In.Add(100)
@@ -55,9 +58,10 @@ func full() Source {
 		Metrics: m, Version: "1.0", Revision: "abc", GoVer: "go1.26",
 		Now: func() time.Time { return time.Unix(1e9, 0) },
 		Config: func() Config {
-			return Config{"3f9a", time.Unix(1e9, 0), map[string]time.Time{"main": time.Unix(2e9, 5e8)}}
+			return Config{"3f9a", time.Unix(1e9, 0), map[Certificate]time.Time{{"main", "server", "cache-0.example"}: time.Unix(2e9, 5e8), {"main", "ca", "Shop CA"}: time.Unix(3e9, 0)}}
 		},
 		Upstream:    func() Upstream { return Upstream{Name: "local", Up: true, Open: 5, Idle: 2, Most: 64} },
+		Holds:       func() Holds { return Holds{1, 2, 3} },
 		DenialsLost: func() int64 { return 4 }, LogDropped: func() int64 { return 0 },
 		Stats: func(_ context.Context, argument string) ([]byte, bool) { return []byte(replies[argument]), true },
 	}
@@ -90,12 +94,19 @@ func TestEverythingIsShown(t *testing.T) {
 		`slabgate_downstream_connections_total{dialect="ascii",listener="main",transport="tls"} 5`,
 		`slabgate_downstream_connections_closed_total{listener="main",reason="quit",transport="tls"} 3`,
 		`slabgate_tls_handshakes_total{listener="main",result="ok",transport="tls"} 5`,
-		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main"} 2.0000000005e+09`,
+		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main",name="cache-0.example",usage="server"} 2.0000000005e+09`,
+		`slabgate_tls_certificate_not_after_timestamp_seconds{listener="main",name="Shop CA",usage="ca"} 3e+09`,
 		`slabgate_plaintext_clients{identity="shop",listener="old"} 1`,
 		`slabgate_authentications_total{mechanism="PLAIN",result="ok",secret="1"} 1`,
 		`slabgate_requests_total{group="read",identity="shop",result="ok"} 3`,
 		`slabgate_requests_total{group="malformed",identity="shop",result="error"} 1`,
+		`slabgate_requests_total{group="read",identity="shop",result="frozen"} 2`,
 		`slabgate_request_bytes_total{direction="in",identity="shop"} 100`,
+		`slabgate_downstream_connections_killed_total 5`,
+		`slabgate_downstream_connections_quarantined_total 6`,
+		`slabgate_freezes{scope="identity"} 1`,
+		`slabgate_freezes{scope="writes"} 2`,
+		`slabgate_quarantines 3`,
 		`slabgate_request_limits_total{identity="shop",limit="ttl"} 1`,
 		`slabgate_policy_decisions_total{effect="allow",rule="own"} 3`,
 		`slabgate_policy_decisions_total{effect="default_deny",rule="_none"} 1`,

@@ -36,26 +36,36 @@ var families = []family{
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Open.Load()), labels...) })},
 	{"slabgate_downstream_connections_max", gauge, []string{"listener", "transport"}, "Clients that may be connected.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Most.Load()), labels...) })},
-	{"slabgate_downstream_connections_total", counter, []string{"listener", "transport", "dialect"}, "Clients that have connected, by what they speak: ascii, binary, or unknown if they have gone without a word. Counted with the first byte.",
+	{"slabgate_downstream_connections_total", counter, []string{"listener", "transport", "dialect"}, "Clients that have connected, by what they speak: ascii, meta if their first request is a meta command, binary, or unknown if they have gone without a word. Counted with the first request.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Opened, to, labels...) })},
 	{"slabgate_downstream_connections_closed_total", counter, []string{"listener", "transport", "reason"}, "Clients that have gone, by why: the word of the log line session ended.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Closed, to, labels...) })},
 	{"slabgate_downstream_connections_refused_total", counter, []string{"listener", "transport"}, "Clients that were closed at once, for a limit of clients that have not logged in.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { to.add(float64(l.Refused.Load()), labels...) })},
+	{"slabgate_downstream_connections_killed_total", counter, nil, "Clients that were closed because an operator said so: by slabgate kill, or by a quarantine that found them connected.", total(func(m *metrics.Metrics) *atomic.Int64 { return &m.Killed })},
+	{"slabgate_downstream_connections_quarantined_total", counter, nil, "Clients that were closed at once, as their network is in quarantine.", total(func(m *metrics.Metrics) *atomic.Int64 { return &m.Quarantined })},
+	{"slabgate_freezes", gauge, []string{"scope"}, "Freezes by an operator that are in force: identity (of everything an identity asks) or writes (of one identity or of all).",
+		func(s *Source, to *values) {
+			h := s.Holds()
+			to.add(float64(h.Identities), "identity")
+			to.add(float64(h.Writes), "writes")
+		}},
+	{"slabgate_quarantines", gauge, nil, "Addresses and networks that are in quarantine.",
+		func(s *Source, to *values) { to.add(float64(s.Holds().Networks)) }},
 	{"slabgate_plaintext_clients", gauge, []string{"listener", "identity"}, "Addresses that clients without TLS have come from within the last hour.", plaintext},
 	{"slabgate_tls_handshakes_total", counter, []string{"listener", "transport", "result"}, "TLS handshakes, by how they ended.",
 		perListener(func(l *metrics.Listener, to *values, labels ...string) { each(&l.Shaken, to, labels...) })},
 	{"slabgate_tls_handshake_duration_seconds", histogram, nil, "How long handshakes take that succeed.",
 		func(s *Source, to *values) { to.times(&s.Metrics.Handshake) }},
-	{"slabgate_tls_certificate_not_after_timestamp_seconds", gauge, []string{"listener"}, "When the certificate of a listener, or one it hangs on, expires.",
+	{"slabgate_tls_certificate_not_after_timestamp_seconds", gauge, []string{"listener", "usage", "name"}, "When a certificate expires: that of a listener, or the first of the chain it hangs on (server), or one that issues those of its clients (ca). The name is its own.",
 		func(s *Source, to *values) {
-			for listener, at := range s.Config().Certificates {
-				to.add(seconds(at), listener)
+			for c, at := range s.Config().Certificates {
+				to.add(seconds(at), c.Listener, c.Usage, c.Name)
 			}
 		}},
 	{"slabgate_authentications_total", counter, []string{"mechanism", "result", "secret"}, "Logins; of those that are ok, which of the user's secrets was right, in the order of users.yaml from 0.", attempts},
 
-	{"slabgate_requests_total", counter, []string{"identity", "group", "result"}, "Requests by what became of them: ok, denied, would_deny (let through, for a mode audit), limited, or error. A request that would be denied and then fails counts as both.", requests},
+	{"slabgate_requests_total", counter, []string{"identity", "group", "result"}, "Requests by what became of them: ok, denied, would_deny (let through, for a mode audit), limited, frozen (held up by an operator), or error. A request that would be denied and then fails counts as both.", requests},
 	{"slabgate_request_bytes_total", counter, []string{"identity", "direction"}, "Bytes from clients (in) and to them (out), without TLS.",
 		perIdentity(func(id *metrics.Identity, to *values, name string) {
 			to.add(float64(id.In.Load()), name, "in")

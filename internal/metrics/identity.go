@@ -26,11 +26,12 @@ const (
 	Denied                  // by policy
 	WouldDeny               // it was served, and denied but for a mode audit
 	Limited                 // it exceeded a limit
+	Frozen                  // an operator holds it up
 	Failed                  // memcached did not answer, or it was malformed
 	Results
 )
 
-var resultNames = [Results]string{"ok", "denied", "would_deny", "limited", "error"}
+var resultNames = [Results]string{"ok", "denied", "would_deny", "limited", "frozen", "error"}
 
 // String is the result as metrics spell it.
 func (r Result) String() string { return resultNames[r] }
@@ -59,6 +60,7 @@ type Identity struct {
 	Requests [Groups][Results]atomic.Int64
 	Limits   [Limits]atomic.Int64 // requests that exceeded each
 	In, Out  atomic.Int64         // bytes from its clients and to them, without TLS
+	Duration Histogram            // of its requests, as far as they are measured
 }
 
 // Decision is what a policy decides, and by which rule.

@@ -43,7 +43,7 @@ type Metrics struct {
 	WouldDeny      atomic.Int64 // requests a policy in mode audit would have denied
 	Limited        atomic.Int64 // requests refused for a limit of their identity
 	Frozen         atomic.Int64 // requests refused because an operator holds them up
-	Killed         atomic.Int64 // connections that an operator closed
+	Killed         atomic.Int64 // connections that an operator closed, a quarantine's among them
 	Quarantined    atomic.Int64 // connections closed at once, because their network is quarantined
 	UpstreamFails  atomic.Int64 // commands that got no answer from memcached
 	UpstreamOpen   atomic.Int64 // gauge: connections to memcached

@@ -57,13 +57,15 @@ func get(t *testing.T, url string) (*http.Response, string) {
 
 func TestPageSaysAllOfIt(t *testing.T) {
 	d := example(t)
+	d.Listeners = append(d.Listeners, status.Listener{Name: "app", Transport: "plaintext", Address: "/run/slabgate/app"}) // is no TCP
 	s := serve(t, func() *status.Document { return d })
 	r, text := get(t, s.URL+"/")
 	for _, want := range []string{
-		"<title>slabgate cache-0</title>", "Enforcing now would break 2.", "Without TLS: legacy-batch.", "Would be denied: trial.",
+		"<title>slabgate cache-0</title>", "Enforcing now would break 2 or more.", "Not known: 3 requests", "Without TLS: legacy-batch.", "Would be denied: trial.", "Before that, have those",
+		"slabgate reload</code>. To enforce TLS, delete the listeners legacy from <code>/etc/slabgate/slabgate.yaml</code>", "slabgate clients --plaintext -o csv",
 		"10.2.9.17", "(nobody)", "slabgate explain 7Q2AB", "identities.shop.rules[0]", "(audit: served)", "slabgate unfreeze writes",
-		"slabgate unfreeze identity shop", "slabgate release 10.0.0.9/32", "unix:/run/memcached/memcached.sock", "connection refused",
-		"cache-0.example", `<td class="n">61</td>`, "SG1306", "SG1042 unknown command group", "9.1k", "4.2 MB", "0.11 ms",
+		"slabgate unfreeze identity shop", "slabgate release 10.0.0.9/32", "so far 12 requests refused, 3 connections killed, 4 turned away", "unix:/run/memcached/memcached.sock", "connection refused",
+		"<td>server</td><td>cache-0.example</td>", "<td>ca</td><td>Shop CA</td>", `<td class="n">61</td>`, "SG1306", "SG1042 unknown command group", "9.1k", "4.2 MB", "0.11 ms", "<b>0.31 ms</b><span>p99", `<td class="n">0.29 ms</td>`,
 		`<noscript><meta http-equiv="refresh" content="10"></noscript>`,
 		`data-series="[[-2,-1,0],[9000,9200.5,9101]]"`,
 	} {

@@ -3,6 +3,7 @@ package page
 import (
 	"encoding/json"
 	"html/template"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 // view is a status as the template shows it.
 type view struct {
 	*status.Document
-	Plots   []plot
-	Minutes []minute
+	Plots          []plot
+	Minutes        []minute
+	PlainListeners []string
 }
 
 // plot is figures of the last minutes.
@@ -45,7 +47,18 @@ func viewOf(d *status.Document) *view {
 		{"Requests", "per second", toJSON([]any{times, h.Requests}), `["requests/s"]`},
 		{"Bytes", "per second", toJSON([]any{times, h.BytesIn, h.BytesOut}), `["in","out"]`},
 		{"memcached answers in", "milliseconds", toJSON([]any{times, millis}), `["ms"]`},
-	}, minutesOf(h)}
+	}, minutesOf(h), plainListeners(d.Listeners)}
+}
+
+// plainListeners are the names of those that take TCP without TLS.
+func plainListeners(list []status.Listener) (names []string) {
+	for i := range list {
+		_, err := netip.ParseAddrPort(list[i].Address) // a unix socket has none
+		if err == nil && list[i].Transport == "plaintext" {
+			names = append(names, list[i].Name)
+		}
+	}
+	return names
 }
 
 // minutesOf are the means of each minute, the latest first.
@@ -89,6 +102,7 @@ var words = template.FuncMap{
 	},
 	"bytes":  status.Bytes,
 	"milli":  status.Milli,
+	"delay":  status.Delay,
 	"float":  func(n int64) float64 { return float64(n) },
 	"since":  func(d *view, t time.Time) string { return status.Span(d.Time.Sub(t)) },
 	"clock":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") },

@@ -18,8 +18,9 @@ const Schema = "slabgate.status/1"
 
 // Bounds of the lists of a Document. Totals beside them count everything.
 const (
-	MostPlaintext = 200
-	MostDenials   = 200
+	MostPlaintext    = 200
+	MostDenials      = 200
+	MostCertificates = 200
 )
 
 // Document is everything that is to be seen at a glance. Lists are never null.
@@ -37,7 +38,7 @@ type Document struct {
 	Plaintext    Plaintext     `json:"plaintext"`
 	Denials      Denials       `json:"denials"`
 	Traffic      Traffic       `json:"traffic"`
-	Holds        proxy.Holds   `json:"holds"`
+	Holds        Holds         `json:"holds"`
 	Warnings     []Warning     `json:"warnings"` // of the configuration in force
 }
 
@@ -84,11 +85,12 @@ type Upstream struct {
 	ErrorAt   time.Time `json:"last_error_time,omitzero"` // zero if there was none
 }
 
-// Certificate is what a listener shows its clients.
+// Certificate is what a listener shows its clients, or one that issues theirs.
 type Certificate struct {
 	Listener string    `json:"listener"`
+	Usage    string    `json:"usage"` // server, or ca for one that issues clients' certificates
 	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"not_after"` // of the first of its chain to expire
+	NotAfter time.Time `json:"not_after"` // of a server's, that of the first of its chain to expire
 	Days     int       `json:"days_left"` // whole ones; negative once it has expired
 }
 
@@ -111,6 +113,7 @@ type Group struct {
 	Limited     int64     `json:"limited"`
 	BytesIn     int64     `json:"bytes_in"`
 	BytesOut    int64     `json:"bytes_out"`
+	P99         float64   `json:"p99_seconds"` // of the identity's requests, be the transport what it may; see Traffic
 	Oldest      time.Time `json:"oldest"`
 }
 
@@ -126,30 +129,36 @@ type Plaintext struct {
 // Plain is one client without TLS: an address that comes as one identity.
 type Plain struct {
 	Address     string    `json:"address"`
-	Identity    string    `json:"identity"` // empty if it is nobody
-	Dialect     string    `json:"dialect"`  // empty if it said nothing
-	Connections int       `json:"connections"`
+	Identity    string    `json:"identity"`    // empty if it is nobody
+	Dialect     string    `json:"dialect"`     // empty if it said nothing
+	Connections int       `json:"connections"` // now
+	Requests    int64     `json:"requests"`    // since it was first seen, as the next
+	Denied      int64     `json:"denied"`      // or would have been
+	FirstSeen   time.Time `json:"first_seen"`
 	LastSeen    time.Time `json:"last_seen"`
 }
 
 // Enforcement is what would break if TLS and every policy were enforced now.
 type Enforcement struct {
-	Total     int      `json:"breaks"`     // clients without TLS in the last hour that are somebody, and identities whose policy is not enforced and would deny
-	Plaintext []string `json:"plaintext"`  // identities of the clients without TLS
-	WouldDeny []string `json:"would_deny"` // identities in mode audit that would have been denied something in the last hour
-	Learning  []string `json:"learning"`   // identities in mode learn that are connected
-	Safe      bool     `json:"safe"`       // nothing would
+	Total     int           `json:"breaks"`            // clients without TLS in the last hour that are somebody, and identities whose policy is not enforced and would deny
+	Plaintext []string      `json:"plaintext"`         // identities of the clients without TLS
+	WouldDeny []string      `json:"would_deny"`        // identities in mode audit, or with a rule that is, that would have been denied something in the last hour
+	Learning  []string      `json:"learning"`          // identities in mode learn, or with a rule that is, that are connected
+	Latest    []DenialGroup `json:"latest_would_deny"` // of each in WouldDeny, with how many there were in all; the first [MostDenials]
+	Untold    int64         `json:"untold"`            // requests in the last hour that would have been denied to identities too many to be told apart
+	Safe      bool          `json:"safe"`              // nothing would, and nothing is untold
 }
 
 // Denials is what is denied, in groups.
 type Denials struct {
-	Total       int64         `json:"total"` // denials in all groups
+	Total       int64         `json:"total"` // denials since the start, those that were forgotten included
 	Groups      []DenialGroup `json:"groups"`
 	GroupsTotal int           `json:"groups_total"`
 	Overwritten int64         `json:"overwritten"` // kinds that were forgotten for want of room
 }
 
-// DenialGroup is denials of one identity that one rule decided, or none.
+// DenialGroup is denials of one identity that one rule decided, or none. Those that
+// were forgotten are not counted in it.
 type DenialGroup struct {
 	ID       string    `json:"id"`    // of the latest, to ask about with slabgate explain
 	Event    string    `json:"event"` // deny or would_deny
@@ -160,6 +169,14 @@ type DenialGroup struct {
 	Count    int64     `json:"count"`
 	Last     time.Time `json:"last"`
 	Fix      string    `json:"fix,omitempty"` // the narrowest edit of the policy that would allow the latest
+}
+
+// Holds is what an operator holds up, and what has come of that since the start.
+type Holds struct {
+	proxy.Holds
+	Refused int64 `json:"requests_refused"`    // since they were frozen
+	Killed  int64 `json:"connections_killed"`  // by slabgate kill, or by a quarantine that found them connected
+	Turned  int64 `json:"connections_refused"` // as they came from a network in quarantine
 }
 
 // Warning is what slabgate check says of the configuration.

@@ -58,11 +58,11 @@ func plain(peer, identity string) proxy.ClientInfo {
 func TestSightingsAreOfPlaintextOnly(t *testing.T) {
 	var s Sightings
 	gone := plain("10.0.0.9:1", "batch")
-	s.Note(&gone, noon.Add(-2*time.Hour))
+	s.Left(&gone, noon.Add(-2*time.Hour))
 	old := plain("10.0.0.8:1", "batch")
-	s.Note(&old, noon.Add(-25*time.Hour))
+	s.Left(&old, noon.Add(-25*time.Hour))
 	nobody := plain("[::ffff:10.0.0.7]:1", "")
-	s.Note(&nobody, noon.Add(-time.Minute))
+	s.Left(&nobody, noon.Add(-time.Minute))
 	here := []proxy.ClientInfo{
 		plain("10.0.0.9:2", "shop"), plain("10.0.0.9:3", "shop"), plain("10.0.0.6:1", ""),
 		{Peer: "10.0.0.5:1", Identity: "web", Transport: "tls"}, {Peer: "unix", Identity: "web", Transport: "unix"},
@@ -78,14 +78,46 @@ func TestSightingsAreOfPlaintextOnly(t *testing.T) {
 	}
 }
 
+// The list of all since the start is of those that are gone too, with what all their
+// connections have asked, and of those of whom nothing is known yet.
+func TestSightingsSinceTheStart(t *testing.T) {
+	var s Sightings
+	for i, c := range []proxy.ClientInfo{
+		{Peer: "10.0.0.9:1", Identity: "batch", Transport: "plaintext", Dialect: "meta", Since: noon.Add(-90 * time.Hour), Requests: 5, Denied: 1},
+		{Peer: "10.0.0.9:2", Identity: "batch", Transport: "plaintext", Since: noon.Add(-80 * time.Hour), Requests: 6, WouldDeny: 2},
+	} {
+		s.Left(&c, noon.Add(time.Duration(i-70)*time.Hour))
+	}
+	here := []proxy.ClientInfo{
+		{Peer: "10.0.0.6:1", Transport: "plaintext", Since: noon},
+		{Peer: "10.0.0.7:1", Identity: "shop", Transport: "plaintext", Dialect: "ascii", Since: noon.Add(-time.Hour), Requests: 7, Denied: 3},
+		{Peer: "10.0.0.7:2", Identity: "shop", Transport: "plaintext", Dialect: "ascii", Since: noon.Add(-time.Minute), Requests: 1},
+		{Peer: "10.0.0.5:1", Identity: "web", Transport: "tls"},
+	}
+	want := []Plain{
+		{"10.0.0.7", "shop", "ascii", 2, 8, 3, noon.Add(-time.Hour), noon},
+		{"10.0.0.6", "", "", 1, 0, 0, noon, noon},
+		{"10.0.0.9", "batch", "meta", 0, 11, 3, noon.Add(-90 * time.Hour), noon.Add(-69 * time.Hour)},
+	}
+	for range 2 { // to look changes no figure
+		got := s.Since(noon.Add(-100*time.Hour), here, noon)
+		if !slices.Equal(got.Clients, want) || got.Forgotten != 0 || !got.Since.Equal(noon.Add(-100*time.Hour)) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	if got := new(Sightings).Since(noon, nil, noon); got.Clients == nil {
+		t.Error("an empty list is null")
+	}
+}
+
 // Strangers push out strangers, and not clients.
 func TestSightingsAreBounded(t *testing.T) {
 	var s Sightings
 	client := plain("10.0.0.1:1", "web")
-	s.Note(&client, noon.Add(-time.Hour))
+	s.Left(&client, noon.Add(-time.Hour))
 	for i := range mostSeen + 10 {
 		c := plain(fmt.Sprintf("10.1.%d.%d:1", i/256, i%256), "")
-		s.Note(&c, noon.Add(time.Duration(i)))
+		s.Left(&c, noon.Add(time.Duration(i)))
 	}
 	p, all := s.Plaintext(nil, noon.Add(time.Minute))
 	if p.Total != mostSeen || p.Forgotten != 11 || len(p.Clients) != MostPlaintext || all[mostSeen-1].Identity != "web" {
@@ -98,13 +130,17 @@ func TestEnforce(t *testing.T) {
 		{Address: "a", Identity: "web", LastSeen: noon}, {Address: "b", Identity: "web", LastSeen: noon},
 		{Address: "c", Identity: "gone", LastSeen: noon.Add(-61 * time.Minute)}, {Address: "d", LastSeen: noon},
 	}
-	e := Enforce(list, []string{"web", "trial", "trial"}, []string{"new"}, noon)
-	want := Enforcement{Total: 4, Plaintext: []string{"web"}, WouldDeny: []string{"trial", "web"}, Learning: []string{"new"}}
+	web, trial := DenialGroup{Identity: "web", Count: 2}, DenialGroup{Identity: "trial", Count: 1}
+	e := Enforce(list, Unenforced{Latest: []DenialGroup{web, trial}, Learning: []string{"new", "new"}}, noon)
+	want := Enforcement{Total: 4, Plaintext: []string{"web"}, WouldDeny: []string{"trial", "web"}, Learning: []string{"new"}, Latest: []DenialGroup{trial, web}}
 	if got, want := fmt.Sprint(e), fmt.Sprint(want); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if e := Enforce(list[2:], nil, nil, noon); !e.Safe || e.Total != 0 {
+	if e := Enforce(list[2:], Unenforced{}, noon); !e.Safe || e.Total != 0 || e.Latest == nil {
 		t.Errorf("got %+v, want nothing to break", e)
+	}
+	if e := Enforce(nil, Unenforced{Untold: 1}, noon); e.Safe || e.Total != 0 {
+		t.Errorf("got %+v, want that it is not known", e)
 	}
 }
 

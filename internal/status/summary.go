@@ -44,12 +44,31 @@ func (g *Group) add(c *proxy.ClientInfo) {
 	}
 }
 
-// Enforce tells what would break if clients without TLS were refused, and those of
-// the identities in wouldDeny and learning held to the policy. Clients count if they
-// were here lately and are somebody: others are refused already.
-func Enforce(plain []Plain, wouldDeny, learning []string, now time.Time) Enforcement {
-	e := Enforcement{Plaintext: []string{}, WouldDeny: sorted(wouldDeny), Learning: sorted(learning)}
-	var names []string
+// Delayed says how long the requests of each identity took, in seconds.
+func (c *Clients) Delayed(p99 map[string]time.Duration) {
+	for i := range c.Groups {
+		c.Groups[i].P99 = p99[c.Groups[i].Identity].Seconds()
+	}
+}
+
+// Unenforced is what the policy does not enforce.
+type Unenforced struct {
+	Latest   []DenialGroup // of each identity in mode audit, what it would have been denied lately
+	Learning []string      // identities in mode learn
+	Untold   int64         // requests of whoever is not among them for want of room
+}
+
+// Enforce tells what would break if clients without TLS were refused, and others held
+// to the policy. Clients count if they were here lately and are somebody: others are
+// refused already.
+func Enforce(plain []Plain, u Unenforced, now time.Time) Enforcement {
+	e := Enforcement{Learning: sorted(u.Learning), Untold: u.Untold, Latest: append([]DenialGroup{}, u.Latest...)}
+	slices.SortFunc(e.Latest, func(a, b DenialGroup) int { return cmp.Compare(a.Identity, b.Identity) })
+	var names, wouldDeny []string
+	for i := range e.Latest {
+		wouldDeny = append(wouldDeny, e.Latest[i].Identity)
+	}
+	e.Latest, e.WouldDeny = e.Latest[:min(len(e.Latest), MostDenials)], sorted(wouldDeny)
 	for i := range plain {
 		if p := &plain[i]; p.Identity != "" && now.Sub(p.LastSeen) <= Lately {
 			names = append(names, p.Identity)
@@ -57,12 +76,12 @@ func Enforce(plain []Plain, wouldDeny, learning []string, now time.Time) Enforce
 		}
 	}
 	e.Plaintext = sorted(names)
-	for _, name := range sorted(slices.Concat(wouldDeny, learning)) {
+	for _, name := range sorted(slices.Concat(wouldDeny, u.Learning)) {
 		if _, counted := slices.BinarySearch(e.Plaintext, name); !counted {
 			e.Total++
 		}
 	}
-	e.Safe = e.Total == 0
+	e.Safe = e.Total == 0 && e.Untold == 0
 	return e
 }
 

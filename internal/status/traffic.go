@@ -23,6 +23,7 @@ type Traffic struct {
 	Requests float64       `json:"requests_per_second"` // over the last 10 seconds, as the two below
 	BytesIn  float64       `json:"bytes_in_per_second"`
 	BytesOut float64       `json:"bytes_out_per_second"`
+	P99      float64       `json:"p99_seconds"` // that 99 of 100 requests of the last minute or two took at most; 0 if none was measured
 	History  History       `json:"history"`
 }
 

@@ -26,6 +26,19 @@ func scaled(v, step float64, units []string) string {
 // Milli is a time of seconds in milliseconds.
 func Milli(seconds float64) string { return fmt.Sprintf("%.2f ms", seconds*1000) }
 
+// Delay is a time of seconds in seven characters at most, "-" for none.
+func Delay(seconds float64) string {
+	switch {
+	case seconds <= 0:
+		return "-"
+	case seconds < 0.01:
+		return Milli(seconds)
+	case seconds < 1:
+		return fmt.Sprintf("%.0f ms", seconds*1000)
+	}
+	return fmt.Sprintf("%.1f s", seconds)
+}
+
 // Span is how long something has been, in six characters at most: 12s, 5m, 3d04h.
 func Span(d time.Duration) string {
 	d = max(0, d)
