@@ -34,8 +34,11 @@ func TestTheEndOfAContextEndsEveryWait(t *testing.T) {
 		},
 	}
 	asks := map[string]func(ctx context.Context, r *rig) bool{
-		"check":   func(ctx context.Context, r *rig) bool { return r.Check(ctx) == nil },
-		"keyless": func(ctx context.Context, r *rig) bool { _, s := r.Keyless(ctx, keyless(t, "flush_all")); return !s.Failed() },
+		"check": func(ctx context.Context, r *rig) bool { return r.Check(ctx) == nil },
+		"keyless": func(ctx context.Context, r *rig) bool {
+			_, s := r.Keyless(ctx, keyless(t, "flush_all"))
+			return !s.Failed()
+		},
 	}
 	for wait, begin := range waits {
 		for name, ask := range asks {
