@@ -176,7 +176,7 @@ func p99Of(t *testing.T, scraped string) float64 {
 		le, err := strconv.ParseFloat(m[1], 64)
 		n, also := strconv.ParseFloat(m[2], 64)
 		if err != nil || also != nil {
-			t.Fatal(err)
+			t.Fatal(err, also)
 		}
 		upTo[le] += n
 	}
