@@ -28,7 +28,8 @@ var mayImport = map[string][]string{
 	"upstream":             {"internal/buffers", "internal/finding", "internal/metrics", "internal/poll", "protocol"},
 	"internal/audit":       {"auth", "internal/finding", "internal/metrics", "policy"},
 	"internal/denials":     {},
-	"internal/doctor":      {"internal/finding"},
+	"internal/doctor":      {"internal/finding", "internal/host"},
+	"internal/host":        {},
 	"internal/exporter":    {"internal/metrics", "protocol"},
 	"internal/generations": {"protocol"},
 	"internal/learn":       {"policy", "protocol"},
@@ -46,7 +47,7 @@ var mayImport = map[string][]string{
 	"scripts/summary":      {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/exporter", "internal/finding",
-		"internal/generations", "internal/learn", "internal/metrics", "internal/page", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
+		"internal/generations", "internal/host", "internal/learn", "internal/metrics", "internal/page", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
 	},
 }
 
@@ -64,7 +65,7 @@ var mayUse = map[string][]string{
 	"go.yaml.in/yaml/v3":                  {"internal/config"},
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
-	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll", "proxy"},
+	"golang.org/x/sys":                    {"cmd/slabgate", "internal/host", "internal/poll", "proxy"},
 	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "internal/watch", "proxy", "upstream"},
 	"github.com/prometheus/client_golang": {"internal/admin", "internal/exporter"},
 	"go.uber.org/goleak":                  {"internal/testkit"},

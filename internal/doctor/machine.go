@@ -1,0 +1,4 @@
+package doctor
+
+// machine are the checks of this group.
+var machine = []Check{}

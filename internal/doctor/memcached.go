@@ -1,0 +1,4 @@
+package doctor
+
+// memcached are the checks of this group.
+var memcached = []Check{}

@@ -1,0 +1,4 @@
+package doctor
+
+// network are the checks of this group.
+var network = []Check{}

@@ -1,0 +1,4 @@
+package doctor
+
+// pod are the checks of this group.
+var pod = []Check{}

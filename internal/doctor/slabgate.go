@@ -1,0 +1,4 @@
+package doctor
+
+// guard are the checks of this group.
+var guard = []Check{}
