@@ -12,6 +12,9 @@ import (
 // away or given another meaning; a new field does not change it.
 const Schema = "slabgate.doctor/1"
 
+// ScanSchema names the form of what slabgate probe writes, in the same way.
+const ScanSchema = "slabgate.probe/1"
+
 // Report is what doctor found, with who looked at what.
 type Report struct {
 	Schema   string    `json:"schema"`
@@ -25,7 +28,8 @@ type Report struct {
 	Coverage int       `json:"coverage"` // per cent of the checks that could be run
 	Exposure float64   `json:"exposure"` // 0.0 nothing found to 10.0
 	Counts   Counts    `json:"counts"`
-	Unseen   []string  `json:"unseen,omitempty"` // what could not be looked at, and why
+	Unseen   []string  `json:"unseen,omitempty"`   // what could not be looked at, and why
+	Untested []string  `json:"untested,omitempty"` // vantages that no scan was made from
 	Records  []Record  `json:"records"`
 }
 
