@@ -195,6 +195,7 @@ func (d *daemon) serve(ctx context.Context, io stdio, requireUpstream bool) erro
 	parts.Go(func() { d.attend(looking) })
 	parts.Go(func() { d.serveWeb(looking) })
 	parts.Go(func() { d.vitals.run(looking) })
+	parts.Go(func() { d.vitals.pulse(looking) })
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)
