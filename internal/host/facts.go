@@ -10,6 +10,7 @@ import (
 type Facts struct {
 	Time      time.Time
 	Live      bool              // of this machine, now; else of a captured tree
+	Active    bool              // more was asked for than to look
 	Unseen    []Unseen          // what could not be looked at, and why
 	Self      Process           // the process that looked
 	Sockets   []Socket          // TCP listeners and UDP sockets of this network namespace
@@ -77,6 +78,16 @@ type Memcached struct {
 	Stats    map[string]string
 	Error    string // why it was not asked, or what it said instead
 	PeerUID  int    // the user at the other end of a unix socket; -1 if unknown
+	Logins   []Logins
+}
+
+// Logins is a file of users that memcached itself asks for a password. What stands
+// in it stays there.
+type Logins struct {
+	File
+	Flag    string // what names it: -Y or MEMCACHED_SASL_PWDB
+	Users   int    // lines
+	Longest int    // of a line, in bytes
 }
 
 // Answer is what a port said to "version".
@@ -103,14 +114,15 @@ type Account struct {
 
 // Place is what surrounds the process: a host, a container or a pod.
 type Place struct {
-	Scope       string // host, container or pod
-	Why         string // what tells so
-	HostNetwork bool   // in a pod or container: the network namespace is the host's
-	HostPID     bool   // in a pod or container: the host's processes are to be seen
-	SharedPID   bool   // in a pod or container: processes of other containers are to be seen
-	Token       string // path of a mounted service-account token; empty if there is none
-	RootRO      bool   // / is mounted read-only
-	AppArmor    string // /proc/self/attr/current; empty if there is none
+	Scope       string   // host, container or pod
+	Why         string   // what tells so
+	HostNetwork bool     // in a pod or container: the network namespace is the host's
+	Interfaces  []string // what tells so
+	HostPID     bool     // in a pod or container: the host's processes are to be seen
+	SharedPID   bool     // in a pod or container: processes of other containers are to be seen
+	Token       string   // path of a mounted service-account token; empty if there is none
+	RootRO      bool     // / is mounted read-only
+	AppArmor    string   // /proc/self/attr/current; empty if there is none
 	Mounts      []Mount
 }
 
@@ -137,7 +149,7 @@ type File struct {
 	Kind  string // file, folder, socket or other
 	UID   int
 	GID   int
-	Free  float64 // share of its filesystem that is free, 0 to 1; of folders and audit files
+	Free  float64 // share of its filesystem that is free, 0 to 1; 0 if it is neither a folder nor an audit file
 	Error string  // why it could not be looked at
 }
 
