@@ -89,11 +89,22 @@ func lookServed(over string) func(*Report, *Endpoint) ([]doctor.Verdict, bool) {
 			return nil, e.seen() && (over == overPlain || e.TLS != nil)
 		}
 		v := fail(fmt.Sprintf("strangers are served over %s: %s is answered", over, list[0].Asked), fix, evidence(e, list)...)
-		if r.vantage() == trusted {
+		switch {
+		case r.vantage() == trusted && e.decided(over):
+			v.Status, v.Severity = doctor.Warn, doctor.Medium
+			v.Text = "slabgate serves everybody on this host, as its policy says: " + list[0].Asked + " is answered"
+			v.Fix = login
+		case r.vantage() == trusted:
 			v = at(doctor.High, v)
 		}
 		return one(v)
 	}
+}
+
+// decided reports whether a place refused something in the words of a slabgate that
+// knows who asks, so that its policy has answered the rest.
+func (e *Endpoint) decided(over string) bool {
+	return len(e.answers(over, func(a *Answer) bool { return a.Said == deniedWords })) > 0
 }
 
 // lookDepth finds what is served of one depth.
@@ -174,11 +185,14 @@ func lookCiphers(_ *Report, e *Endpoint) ([]doctor.Verdict, bool) {
 	return one(fail("it takes weak ciphers: "+words, newTLS, doctor.Evidence{Source: e.Address, Text: "handshakes: " + words}))
 }
 
-// How long a certificate should last.
+// How long a certificate should last at least. One with a short life, which somebody
+// renews all the time, is judged by the part of its life that is left.
 const (
-	soon    = 30 * 24 * time.Hour
-	urgent  = 7 * 24 * time.Hour
-	dateFmt = "2006-01-02"
+	soon       = 30 * 24 * time.Hour
+	urgent     = 7 * 24 * time.Hour
+	soonPart   = 3
+	urgentPart = 10
+	dateFmt    = "2006-01-02"
 )
 
 func lookDates(r *Report, e *Endpoint) ([]doctor.Verdict, bool) {
@@ -187,15 +201,15 @@ func lookDates(r *Report, e *Endpoint) ([]doctor.Verdict, bool) {
 	}
 	from, until := e.TLS.From, e.TLS.Until
 	ev := doctor.Evidence{Source: e.Address, Text: "valid from " + from.Format(dateFmt) + " until " + until.Format(dateFmt)}
-	left := until.Sub(r.Time)
+	left, life := until.Sub(r.Time), until.Sub(from)
 	switch {
 	case left <= 0:
 		return one(fail("the certificate expired on "+until.Format(dateFmt), renew, ev))
 	case r.Time.Before(from):
 		return one(fail("the certificate is not valid before "+from.Format(dateFmt), renew, ev))
-	case left < urgent:
+	case left < min(urgent, life/urgentPart):
 		return one(fail("the certificate expires on "+until.Format(dateFmt), renew, ev))
-	case left < soon:
+	case left < min(soon, life/soonPart):
 		v := at(doctor.Medium, fail("the certificate expires on "+until.Format(dateFmt), renew, ev))
 		v.Status = doctor.Warn
 		return one(v)

@@ -43,6 +43,8 @@ const (
 	wordsLate   = "no answer in time"
 	wordsBroken = "the connection broke"
 	wordsOther  = "what memcached never sends"
+
+	deniedWords = "CLIENT_ERROR access denied" // slabgate's, and no memcached's
 )
 
 // A line by which a request is refused begins with one of errorWords, one by which
@@ -59,7 +61,7 @@ var (
 // tellable are the refusals that are quoted. Of any other only its first word is:
 // it could hold a key.
 var tellable = []string{
-	"CLIENT_ERROR unauthenticated", "CLIENT_ERROR access denied", "CLIENT_ERROR command not supported",
+	"CLIENT_ERROR unauthenticated", deniedWords, "CLIENT_ERROR command not supported",
 	"CLIENT_ERROR bad command line format", "CLIENT_ERROR bad data chunk", "CLIENT_ERROR invalid exptime argument",
 	"CLIENT_ERROR stats cachedump not allowed", "CLIENT_ERROR stats detail not allowed", "CLIENT_ERROR metadump not allowed",
 	"CLIENT_ERROR watch commands not allowed", "CLIENT_ERROR flush_all not allowed", "CLIENT_ERROR lru crawler disabled",

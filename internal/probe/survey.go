@@ -236,5 +236,8 @@ func (s *survey) datagrams(ctx context.Context, p place, e *Endpoint) {
 			a.Outcome, a.Said = Refused, "the port is closed"
 		}
 		e.Answers = append(e.Answers, a)
+		if a.Outcome == Refused {
+			return // a closed port stays closed
+		}
 	}
 }
