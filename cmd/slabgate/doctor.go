@@ -46,14 +46,14 @@ func newDoctor(io stdio) *cobra.Command {
 		Short: "Look at this host: who can reach memcached without slabgate, and what weakens both.",
 		Long: `Look at this host: who can reach memcached without slabgate, and what weakens
 both. doctor only looks. It opens files, lists sockets and firewall rules, and asks
-memcached for its version and settings. It needs no root, and says what it could
-not see without. With --active it also writes, reads and deletes one key of its own.
+memcached for its version and settings. It needs no root, and says what stayed
+hidden from it. With --active it also writes, reads and deletes one key of its own.
 
 Files that slabgate probe wrote with -o json, from other places, are taken into
 the report; --plan prints how to make them.
 
 Exit codes: 0 nothing found at --fail-on or above, 1 something, 2 nothing, but part
-of what matters most could not be looked at.`,
+of what matters most was hidden from it.`,
 		Example: `  slabgate doctor
   slabgate doctor --waive /etc/slabgate/justified.yaml --fail-on medium
   slabgate doctor --plan --target cache-1.example:11212
@@ -74,7 +74,7 @@ of what matters most could not be looked at.`,
 	f.StringVar(&c.waivers, "waive", "", "file of findings that somebody answers for")
 	f.StringVar(&c.offline, "offline", "", "look at a captured tree in this folder, not at this host")
 	f.StringVar(&c.capture, "capture", "", "write what is looked at into this new folder, for --offline elsewhere")
-	f.BoolVar(&c.active, "active", false, "also write, read and delete one random key under doctor:")
+	f.BoolVar(&c.active, "active", false, "also try what a neighbour could do, with one random key and the next port")
 	f.BoolVar(&c.plan, "plan", false, "print the commands to look from other places, and examine nothing")
 	f.StringArrayVar(&c.targets, "target", nil, "with --plan, HOST:PORT as others reach slabgate; repeatable")
 	cmd.MarkFlagsMutuallyExclusive("offline", "capture")
@@ -108,7 +108,7 @@ func (c *doctorCommand) run(ctx context.Context, io stdio, scans []string) error
 	case report.Worst(least):
 		return exit(exitFindings)
 	case report.Blind():
-		fmt.Fprintln(io.err, "part of what matters most could not be looked at: see Skipped, or run it as root")
+		fmt.Fprintln(io.err, "part of what matters most was hidden: see Skipped, or run it as root")
 		return exit(exitBlind)
 	}
 	return nil
