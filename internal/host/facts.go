@@ -10,6 +10,7 @@ import (
 type Facts struct {
 	Time      time.Time
 	Live      bool              // of this machine, now; else of a captured tree
+	Active    bool              // more was asked for than to look
 	Unseen    []Unseen          // what could not be looked at, and why
 	Self      Process           // the process that looked
 	Sockets   []Socket          // TCP listeners and UDP sockets of this network namespace
@@ -77,6 +78,16 @@ type Memcached struct {
 	Stats    map[string]string
 	Error    string // why it was not asked, or what it said instead
 	PeerUID  int    // the user at the other end of a unix socket; -1 if unknown
+	Logins   []Logins
+}
+
+// Logins is a file of users that memcached itself asks for a password. What stands
+// in it stays there.
+type Logins struct {
+	File
+	Flag    string // what names it: -Y or MEMCACHED_SASL_PWDB
+	Users   int    // lines
+	Longest int    // of a line, in bytes
 }
 
 // Answer is what a port said to "version".
