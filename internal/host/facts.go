@@ -114,14 +114,15 @@ type Account struct {
 
 // Place is what surrounds the process: a host, a container or a pod.
 type Place struct {
-	Scope       string // host, container or pod
-	Why         string // what tells so
-	HostNetwork bool   // in a pod or container: the network namespace is the host's
-	HostPID     bool   // in a pod or container: the host's processes are to be seen
-	SharedPID   bool   // in a pod or container: processes of other containers are to be seen
-	Token       string // path of a mounted service-account token; empty if there is none
-	RootRO      bool   // / is mounted read-only
-	AppArmor    string // /proc/self/attr/current; empty if there is none
+	Scope       string   // host, container or pod
+	Why         string   // what tells so
+	HostNetwork bool     // in a pod or container: the network namespace is the host's
+	Interfaces  []string // what tells so
+	HostPID     bool     // in a pod or container: the host's processes are to be seen
+	SharedPID   bool     // in a pod or container: processes of other containers are to be seen
+	Token       string   // path of a mounted service-account token; empty if there is none
+	RootRO      bool     // / is mounted read-only
+	AppArmor    string   // /proc/self/attr/current; empty if there is none
 	Mounts      []Mount
 }
 
@@ -148,7 +149,7 @@ type File struct {
 	Kind  string // file, folder, socket or other
 	UID   int
 	GID   int
-	Free  float64 // share of its filesystem that is free, 0 to 1; of folders and audit files
+	Free  float64 // share of its filesystem that is free, 0 to 1; 0 if it is neither a folder nor an audit file
 	Error string  // why it could not be looked at
 }
 

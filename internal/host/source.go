@@ -41,6 +41,7 @@ type Info struct {
 type Reply struct {
 	Text    []byte // as it came
 	PeerUID int    // at the other end of a unix socket; -1 if unknown
+	PeerPID int    // the same, its process; 0 if unknown
 }
 
 // Listings are the commands that may be run. They only list; in a captured tree
