@@ -25,6 +25,9 @@ var cacheCases = []struct {
 	{"root without an account for memcached", together(ofProcess(func(p *host.Process) { p.UID = 0 }), func(f *host.Facts) { f.Accounts = nil }),
 		"MC-01", "fail critical " + cacheUnix, "", "useradd --system --no-create-home --shell /usr/sbin/nologin memcache"},
 	{"root in a pod", together(inScope("pod"), ofProcess(func(p *host.Process) { p.UID = 0 })), "MC-01", "fail critical " + cacheUnix, "", "runAsNonRoot: true"},
+	{"root in a container of the host", ofProcess(func(p *host.Process) { p.UID, p.Container = 0, "0123" }), "MC-01", "fail critical " + cacheUnix, "", `command: ["/usr/bin/memcached", "-m", "64"`},
+	{"root by a unit of its own", ofProcess(func(p *host.Process) { p.UID, p.Unit = 0, "memcached@two.service" }), "MC-01", "fail critical " + cacheUnix, "",
+		"-B ascii -u memcache' >/etc/systemd/system/memcached@two.service.d/doctor-arguments.conf\nsystemctl daemon-reload\nsystemctl restart memcached@two"},
 	{"user unknown", together(cacheUnseen, func(f *host.Facts) { f.Memcached[0].PeerUID = -1 }), "MC-01", "skip critical " + cacheUnix, "run doctor as root", ""},
 	{"none found", func(f *host.Facts) { f.Memcached = nil }, "MC-01", "skip critical", "no memcached", ""},
 

@@ -2,17 +2,17 @@ package doctor
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slabgate/slabgate/internal/host"
 )
 
-// Where Debian keeps memcached's arguments, and the drop-ins of its unit.
+// Debian's unit for memcached, and where it keeps memcached's arguments.
 const (
+	debianUnit    = "memcached.service"
 	memcachedConf = "/etc/memcached.conf"
-	memcachedUnit = "/etc/systemd/system/memcached.service.d"
 )
 
 // change is what to do to memcached's arguments.
@@ -46,22 +46,71 @@ func (ch change) words() string {
 }
 
 // restart is the fix that starts memcached with other arguments. On a host it is
-// a change of Debian's file and, for a unit with arguments of its own, the line
+// a change of Debian's file, and for a unit that has its own arguments the line
 // that belongs there; in a container it is the new command.
 func (c cache) restart(ch change, before ...string) Fix {
 	fix := Fix{Text: "start memcached " + ch.words() + "; the restart empties the cache"}
 	argv := c.argvAfter(ch)
-	if c.facts.Place.Scope != "host" {
+	switch {
+	case c.contained():
 		fix.Config = containerCommand(argv, ch)
 		return fix
+	case argv != nil && c.unit() != debianUnit:
+		line := execStart(argv)
+		fix.Config = "[Service]\nExecStart=\n" + line + "\n"
+		fix.Commands = append(slices.Clone(before), c.layOver("doctor-arguments.conf", []string{"ExecStart=", line})...)
+		fix.Commands = append(fix.Commands, c.systemctl("restart"))
+		return fix
+	case argv != nil:
+		fix.Text += "; a unit with an ExecStart of its own needs the line below"
+		fix.Config = "[Service]\nExecStart=\n" + execStart(argv) + "\n"
 	}
 	fix.Text += ". The commands are for Debian's " + memcachedConf
-	if argv != nil {
-		fix.Text += "; a unit with an ExecStart of its own needs the line below"
-		fix.Config = "[Service]\nExecStart=\nExecStart=" + quoteAll(argv) + "\n"
-	}
 	fix.Commands = append(slices.Clone(before), ch.commands()...)
 	return fix
+}
+
+// contained tells whether memcached is started by the definition of a container.
+func (c cache) contained() bool {
+	return c.facts.Place.Scope != "host" || c.Process != nil && c.Process.Container != ""
+}
+
+// unit is what starts memcached: Debian's, unless it is known to be another.
+func (c cache) unit() string {
+	if c.Process != nil && c.Process.Unit != "" {
+		return c.Process.Unit
+	}
+	return debianUnit
+}
+
+func (c cache) systemctl(verb string) string {
+	return "systemctl " + verb + " " + quote(strings.TrimSuffix(c.unit(), ".service"))
+}
+
+// layOver are the commands that write a drop-in for memcached's unit.
+func (c cache) layOver(file string, lines []string) []string {
+	folder := "/etc/systemd/system/" + c.unit() + ".d"
+	return []string{
+		"mkdir -p " + quote(folder),
+		"printf '%s\\n' '[Service]' " + quoteAll(lines) + " >" + quote(folder+"/"+file),
+		"systemctl daemon-reload",
+	}
+}
+
+// execStart is a line of a unit.
+func execStart(argv []string) string {
+	line := "ExecStart="
+	for i, w := range argv {
+		if i > 0 {
+			line += " "
+		}
+		w = strings.NewReplacer("$", "$$", "%", "%%").Replace(w)
+		if w == "" || strings.ContainsAny(w, " \t\n\"'\\;") {
+			w = strconv.Quote(w)
+		}
+		line += w
+	}
+	return line
 }
 
 // commands change Debian's file and restart memcached.
@@ -131,31 +180,22 @@ func containerCommand(argv []string, ch change) string {
 // dropIn is the fix that lays lines over memcached's unit, and what takes effect
 // at once; in a container it is the part of the container's definition.
 func (c cache) dropIn(lines []string, container string, now ...string) Fix {
-	if c.facts.Place.Scope != "host" {
+	if c.contained() {
 		return Fix{Text: "change the definition of memcached's container", Config: container}
 	}
-	file := filepath.Join(memcachedUnit, "doctor-"+strings.ToLower(lineName(lines[0]))+".conf")
-	text := "printf '%s\\n' '[Service]'"
-	for _, l := range lines {
-		text += " " + quote(l)
-	}
+	name, _, _ := strings.Cut(lines[0], "=")
 	return Fix{
 		Text:     "lay these lines over memcached's unit",
-		Commands: append(now, "mkdir -p "+memcachedUnit, text+" >"+file, "systemctl daemon-reload"),
+		Commands: append(now, c.layOver("doctor-"+strings.ToLower(name)+".conf", lines)...),
 		Config:   "[Service]\n" + strings.Join(lines, "\n") + "\n",
 	}
 }
 
-func lineName(line string) string {
-	name, _, _ := strings.Cut(line, "=")
-	return name
-}
-
-// andRestart is for what a running memcached does not take over.
-func (f Fix) andRestart() Fix {
+// thenRestart is for what a running memcached does not take over.
+func (c cache) thenRestart(f Fix) Fix {
 	if len(f.Commands) > 0 {
 		f.Text += " and restart it, which empties the cache"
-		f.Commands = append(f.Commands, "systemctl restart memcached")
+		f.Commands = append(f.Commands, c.systemctl("restart"))
 	}
 	return f
 }
@@ -170,7 +210,7 @@ func (c cache) toSocket() Fix {
 	if subject == nil || strings.HasPrefix(subject.Upstream, "unix:") {
 		return fix
 	}
-	if c.facts.Place.Scope != "host" {
+	if c.contained() {
 		fix.Text += ". In slabgate's configuration: upstreams[].address: unix:" + path
 		return fix
 	}

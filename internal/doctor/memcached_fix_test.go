@@ -135,3 +135,10 @@ func TestVersionsAreRead(t *testing.T) {
 		}
 	}
 }
+
+func TestExecStart(t *testing.T) {
+	got := execStart([]string{"/usr/bin/memcached", "-s", "/run/a b", "-D", "$", "-o", "", "-u", "50%"})
+	if want := `ExecStart=/usr/bin/memcached -s "/run/a b" -D $$ -o "" -u 50%%`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -138,7 +138,7 @@ func judgeCaps(c cache) []Verdict {
 	if !p.StatusOK || p.UID == 0 || p.CapEff == 0 { // of root's, MC-01 tells
 		return nil
 	}
-	fix := c.dropIn([]string{"AmbientCapabilities="}, "securityContext: {capabilities: {drop: [ALL]}, allowPrivilegeEscalation: false}\n").andRestart()
+	fix := c.thenRestart(c.dropIn([]string{"AmbientCapabilities="}, "securityContext: {capabilities: {drop: [ALL]}, allowPrivilegeEscalation: false}\n"))
 	return []Verdict{c.fail("capabilities", "has kept capabilities", fix,
 		Evidence{Source: c.proc("status"), Text: fmt.Sprintf("CapEff %016x", p.CapEff)})}
 }
@@ -148,8 +148,8 @@ func judgeFilter(c cache) []Verdict {
 	if !p.StatusOK || p.NoNewPrivs && p.Seccomp != 0 {
 		return nil
 	}
-	fix := c.dropIn([]string{"SystemCallFilter=@system-service", "NoNewPrivileges=yes"},
-		"securityContext: {allowPrivilegeEscalation: false, seccompProfile: {type: RuntimeDefault}}\n").andRestart()
+	fix := c.thenRestart(c.dropIn([]string{"SystemCallFilter=@system-service", "NoNewPrivileges=yes"},
+		"securityContext: {allowPrivilegeEscalation: false, seccompProfile: {type: RuntimeDefault}}\n"))
 	return []Verdict{c.fail("filter", "may gain privileges or use every system call", fix,
 		Evidence{Source: c.proc("status"), Text: fmt.Sprintf("NoNewPrivs %t, Seccomp %d", p.NoNewPrivs, p.Seccomp)})}
 }
@@ -187,9 +187,9 @@ func judgeMemory(c cache) []Verdict {
 func (c cache) lessMemory(need, limit, conns int64) Fix {
 	fix := Fix{
 		Text:     fmt.Sprintf("raise the limit to %d MiB", mib(need)),
-		Commands: []string{fmt.Sprintf("systemctl set-property memcached.service MemoryMax=%dM", mib(need))},
+		Commands: []string{fmt.Sprintf("systemctl set-property %s MemoryMax=%dM", quote(c.unit()), mib(need))},
 	}
-	if c.facts.Place.Scope != "host" {
+	if c.contained() {
 		fix.Commands, fix.Config = nil, fmt.Sprintf("resources: {limits: {memory: %dMi}}\n", mib(need))
 	}
 	if fits := int64(float64(limit-conns*perConnection)/overhead) >> 20; fits > 0 {

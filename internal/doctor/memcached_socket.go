@@ -143,7 +143,7 @@ func guards(f *host.Facts) (uids []int) {
 // isGuard tells whether a process serves as slabgate, and is not one of its other
 // commands.
 func isGuard(p *host.Process) bool {
-	return p.Comm == "slabgate" && len(p.Args) > 1 && slices.Contains(p.Args[1:], "run")
+	return p.IsSlabgate() && slices.Contains(p.Args[1:], "run")
 }
 
 // judgePeer compares who holds the address with who should.
@@ -160,7 +160,7 @@ func (c cache) judgePeer() []Verdict {
 	if s := c.listener(); s != nil && s.PID != 0 {
 		fix.Commands = []string{fmt.Sprintf("ps -fp %d", s.PID), fmt.Sprintf("kill %d", s.PID)}
 	}
-	fix.Commands = append(fix.Commands, "systemctl restart memcached")
+	fix.Commands = append(fix.Commands, c.systemctl("restart"))
 	return []Verdict{c.fail("peer", fmt.Sprintf("is held by %s, and not by %s", userName(c.facts, uid), userName(c.facts, want)), fix, seen)}
 }
 

@@ -104,12 +104,12 @@ func (c cache) faultsOf(own [3]int) (worst Severity, refs []string) {
 
 func (c cache) upgrade(mended bool) Fix {
 	newest := fmt.Sprintf("%d.%d.%d", newestMemcached[0], newestMemcached[1], newestMemcached[2])
-	if c.facts.Place.Scope != "host" {
+	if c.contained() {
 		return Fix{Text: "take an image with memcached " + newest + " or newer, pinned by digest", Config: "image: memcached:" + newest + "\n"}
 	}
 	fix := Fix{
 		Text:     "upgrade memcached to " + newest + " or newer, or to what your distribution mends; the restart empties the cache",
-		Commands: []string{"apt-get update", "apt-get install --only-upgrade memcached", "dpkg-query -W memcached", "systemctl restart memcached"},
+		Commands: []string{"apt-get update", "apt-get install --only-upgrade memcached", "dpkg-query -W memcached", c.systemctl("restart")},
 	}
 	if mended {
 		fix.Text += ". Waive this once dpkg-query shows a package that has the fixes"
