@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,7 +16,10 @@ type answer struct {
 
 // why is why an answer is none of memcached.
 func (a answer) why() string {
-	if a.err != nil {
+	switch {
+	case errors.Is(a.err, fs.ErrPermission):
+		return "permission denied"
+	case a.err != nil:
 		return whyNot(a.err)
 	}
 	line, _, _ := strings.Cut(string(a.reply.Text), "\n")
@@ -38,7 +43,9 @@ func (g *gathering) takeAnswers(answers map[string]answer) {
 	for _, m := range g.facts.Memcached {
 		a, asked := answers[m.Address]
 		if asked {
-			m.PeerUID = a.reply.PeerUID
+			if a.err == nil {
+				m.PeerUID = a.reply.PeerUID
+			}
 			m.Version, m.Stats, m.Settings = readReply(a.reply.Text)
 			if m.Version == "" {
 				m.Error = a.why()

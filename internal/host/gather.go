@@ -55,7 +55,7 @@ func Gather(ctx context.Context, source Source, options Options) *Facts {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	g := &gathering{source: source, options: options, holders: map[uint64]int{}, facts: &Facts{
-		Time: source.Now(), Live: source.Live(), Active: options.Active, Subject: options.Subject, Settings: map[string]string{},
+		Time: source.Now().UTC().Round(0), Live: source.Live(), Active: options.Active, Subject: options.Subject, Settings: map[string]string{},
 	}}
 	for _, s := range steps {
 		switch {
