@@ -107,7 +107,7 @@ var cacheCases = []struct {
 	{"not looked at", func(f *host.Facts) { f.Files = nil }, "MC-10", "skip critical " + cacheUnix, "", ""},
 	{"a file in its place", func(f *host.Facts) { f.Files[0].Kind = "file" }, "MC-10", "fail critical " + cacheUnix, "which is a file", ""},
 
-	{"core", ofProcess(func(p *host.Process) { p.CoreLimit = -1 }), "MC-11", "fail medium " + cacheUnix + " core", "unlimited", "prlimit --pid 812 --core=0:0"},
+	{"core", ofProcess(func(p *host.Process) { p.CoreLimit = -1 }), "MC-11", "fail medium " + cacheUnix + " core", "unlimited", "runuser -u memcache -- prlimit --pid 812 --core=0:0"},
 	{"core by -r", ofProcess(func(p *host.Process) { p.CoreLimit, p.Args = -1, append(p.Args, "-r") }), "MC-11", "fail medium " + cacheUnix + " core", "-r", "--enable-coredumps"},
 	{"files", ofProcess(func(p *host.Process) { p.FileLimit = 1024 }), "MC-11", "fail medium " + cacheUnix + " files", "1024 files", "LimitNOFILE=1074"},
 	{"capabilities", ofProcess(func(p *host.Process) { p.CapEff = 0x80 }), "MC-11", "fail medium " + cacheUnix + " capabilities", "", "AmbientCapabilities="},

@@ -117,8 +117,19 @@ func judgeCore(c cache) []Verdict {
 		return []Verdict{c.fail("core", "asks for core files, with -r", fix, e)}
 	}
 	fix := c.dropIn([]string{"LimitCORE=0"}, "# docker run --ulimit core=0; in Kubernetes the node's container runtime sets it\n",
-		fmt.Sprintf("prlimit --pid %d --core=0:0", c.Process.PID))
+		c.asOwner(fmt.Sprintf("prlimit --pid %d --core=0:0", c.Process.PID)))
 	return []Verdict{c.fail("core", "writes core files of "+size+", with cached values in them", fix, e)}
+}
+
+// asOwner is a command that memcached's own user runs: to lower a limit of another
+// user takes a capability, which root in a container may lack.
+func (c cache) asOwner(command string) string {
+	for _, a := range c.facts.Accounts {
+		if c.Process.StatusOK && a.UID == c.Process.UID && a.UID != 0 {
+			return "runuser -u " + quote(a.Name) + " -- " + command
+		}
+	}
+	return command
 }
 
 func judgeFiles(c cache) []Verdict {
