@@ -62,6 +62,8 @@ type Process struct {
 	OOMScore   int    // oom_score_adj
 	Network    string // its network namespace, as net:[4026531840]; empty if it may not be read
 	MemoryMax  int64  // of its control group in bytes; 0 is none or unknown
+	Unit       string // of systemd that runs it: memcached.service; empty if none does
+	Container  string // id of the container it is in, as its control group is named; empty for none
 	RootRO     bool   // its / is mounted read-only
 	Environ    []string
 	EnvironOK  bool // Environ could be read
@@ -144,7 +146,7 @@ type Clock struct {
 // File is a file that matters, or a folder on the way to one.
 type File struct {
 	Path  string
-	For   string // what it is: key, users, config, policy, audit, state, socket, folder
+	For   string // what it is: key, certificate, users, config, policy, audit, state, socket, folder
 	Mode  uint32 // permission bits with setuid, setgid and sticky, as stat tells
 	Kind  string // file, folder, socket or other
 	UID   int
