@@ -89,14 +89,20 @@ func TestFindMemcached(t *testing.T) {
 
 func TestDoors(t *testing.T) {
 	testkit.VerifyNoLeaks(t)
-	tree := trie + tcpTable + listen("127.0.0.1", 11211, 9, 1) + listen("10.1.2.3", 11211, 110, 2) +
-		processTree(5, 9, "1", "memcached", "-s", "/run/m.sock") + processTree(7, 110, "2", "slabgate")
-	var got []string
-	for _, a := range gatherTree(t, tree, Options{}).Answers {
-		got = append(got, a.Address)
-	}
-	if want := []string{"127.0.0.1:11211"}; !slices.Equal(got, want) {
-		t.Errorf("tried %q, want %q: slabgate's own listener is no way around it", got, want)
+	for _, address := range []string{"10.1.2.3", "0.0.0.0"} {
+		tree := trie + tcpTable + listen("127.0.0.1", 11211, 9, 1) + listen(address, 11211, 110, 2) + processTree(5, 9, "1", "memcached")
+		for name, f := range map[string]*Facts{
+			"its process":       gatherTree(t, tree+processTree(7, 110, "2", "slabgate"), Options{}),
+			"its configuration": gatherTree(t, tree, Options{Subject: &Subject{Listeners: []SubjectListener{{Address: strings.TrimPrefix(address, "0.0.0.0") + ":11211"}}}}),
+		} {
+			var got []string
+			for _, a := range f.Answers {
+				got = append(got, a.Address)
+			}
+			if want := []string{"127.0.0.1:11211"}; !slices.Equal(got, want) {
+				t.Errorf("slabgate on %s, known by %s: tried %q, want %q: its own listener is no way around it", address, name, got, want)
+			}
+		}
 	}
 }
 
