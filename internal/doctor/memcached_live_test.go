@@ -74,7 +74,11 @@ func (s *liveCache) stop() {
 	}
 }
 
-// restart does what systemd and Debian's wrapper do.
+// debianWrapper starts memcached with the arguments of a file.
+const debianWrapper = "/usr/share/memcached/scripts/systemd-memcached-wrapper"
+
+// restart does what systemd does; where there is no wrapper of Debian's, also what
+// that does.
 func (s *liveCache) restart() {
 	s.t.Helper()
 	s.stop()
@@ -87,7 +91,11 @@ func (s *liveCache) restart() {
 	if s.core && !s.dropsIn("LimitCORE=0") {
 		core = "unlimited"
 	}
-	s.cmd = exec.Command("sh", slices.Concat([]string{"-c", "ulimit -c " + core + "; exec memcached \"$@\"", "memcached"}, words)...)
+	run := append([]string{"memcached"}, words...)
+	if _, err := os.Stat(debianWrapper); err == nil {
+		run = []string{debianWrapper, s.conf}
+	}
+	s.cmd = exec.Command("sh", slices.Concat([]string{"-c", "ulimit -c " + core + "; exec \"$@\"", "sh"}, run)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
