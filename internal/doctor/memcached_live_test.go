@@ -324,6 +324,29 @@ func TestAnotherUserBehindTheAddress(t *testing.T) {
 	s.gone("MC-10", "")
 }
 
+// TestAnotherSocketInItsPlace holds that a socket which another user has put in
+// place of memcached's is told from it.
+func TestAnotherSocketInItsPlace(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u memcache\n")
+	s.restart()
+	s.gone("MC-10", "")
+	if err := os.Remove(s.run + "/s"); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("unix", s.run+"/s") // root's
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	if err := os.Chmod(s.run+"/s", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := s.found("MC-10", Critical, "owner")
+	ln.Close()
+	s.apply(r.Fix)
+	s.gone("MC-10", "")
+}
+
 func upstreamIn(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
