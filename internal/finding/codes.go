@@ -128,6 +128,8 @@ var Codes = []Code{
 		"backoff.max must not be less than backoff.min."},
 	{"SG1058", "an upstream reached without TLS",
 		"A warning: unsafe: true lets keys and values travel over the network in the clear."},
+	{"SG1059", "the user that memcached runs as",
+		"expect_uid is a user id of this host, or -1. Whose a socket is can be told within one host only."},
 	{"SG1060", "not a file of ours",
 		"A folder, a device, a pipe, or a file of more than 16 MiB is not read as configuration."},
 	{"SG1061", "a listener without a SASL login",

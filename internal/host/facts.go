@@ -146,7 +146,7 @@ type Clock struct {
 // File is a file that matters, or a folder on the way to one.
 type File struct {
 	Path  string
-	For   string // what it is: key, users, config, policy, audit, state, socket, folder
+	For   string // what it is: key, certificate, users, config, policy, audit, state, socket, folder
 	Mode  uint32 // permission bits with setuid, setgid and sticky, as stat tells
 	Kind  string // file, folder, socket or other
 	UID   int

@@ -44,7 +44,7 @@ var steps = []step{
 	{"files", true, (*gathering).gatherFiles},
 	{"memcached", true, (*gathering).gatherMemcached},
 	{"settings of the kernel", true, (*gathering).gatherSettings},
-	{"the firewall", true, (*gathering).gatherFirewall},
+	{"the firewall", false, (*gathering).gatherFirewall}, // it takes other programs, which the daemon does not start
 	{"accounts", false, (*gathering).gatherAccounts},
 	{"the clock", false, (*gathering).gatherClock},
 }
