@@ -18,7 +18,7 @@ var doctorGroups = []struct{ prefix, title string }{
 	{"PX", "slabgate"},
 	{"K8", "Pod"},
 	{"HOST", "This machine"},
-	{"PB", "From outside"},
+	{"PRB", "From outside"},
 	{"WAIVE", "Waivers"},
 }
 

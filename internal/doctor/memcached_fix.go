@@ -216,11 +216,22 @@ func (c cache) toSocket() Fix {
 		fix.Text += ". In slabgate's configuration: upstreams[].address: unix:" + path
 		return fix
 	}
+	fix.Commands = append(fix.Commands, c.joinGroup()...)
 	fix.Commands = append(fix.Commands,
 		fmt.Sprintf("sed -i.bak -E 's|^(.*address: *)[\"'\\'']?%s[\"'\\'']?|\\1unix:%s|' %s", literal(subject.Upstream), path, quote(subject.Path)),
 		"slabgate check --config "+quote(subject.Path),
 		"systemctl restart slabgate")
 	return fix
+}
+
+// joinGroup lets slabgate reach a socket of memcached's group.
+func (c cache) joinGroup() []string {
+	name, _, exists := accountOf(c.facts)
+	guard := slices.ContainsFunc(c.facts.Accounts, func(a host.Account) bool { return a.Name == "slabgate" })
+	if !exists || !guard {
+		return nil
+	}
+	return []string{fmt.Sprintf("usermod -aG \"$(id -gn %s)\" slabgate", name)}
 }
 
 // literal is a text as a regular expression for itself.

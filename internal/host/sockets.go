@@ -34,6 +34,21 @@ func (g *gathering) gatherSockets(ctx context.Context) {
 		s := &g.facts.Sockets[i]
 		s.PID = g.holders[s.Inode]
 	}
+	g.findUnits()
+}
+
+// findUnits tells what runs the processes that matter and those that listen.
+func (g *gathering) findUnits() {
+	listens := map[int]bool{}
+	for _, pid := range g.holders {
+		listens[pid] = true
+	}
+	for i := range g.facts.Processes {
+		if p := &g.facts.Processes[i]; p.matters() || listens[p.PID] {
+			text, _ := g.optional(p.folder() + "/cgroup")
+			p.Unit, p.Container = ParseCgroup(text)
+		}
+	}
 }
 
 // parseSocket reads a line of /proc/net/tcp, udp and their like. Its columns are
