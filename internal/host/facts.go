@@ -20,6 +20,7 @@ type Facts struct {
 	Settings  map[string]string // sysctls by name: net.ipv4.conf.all.route_localnet
 	Firewall  Firewall
 	Answers   []Answer // of every memcached port that was tried
+	Trials    []Trial  // of what more than looking was allowed for
 	Accounts  []Account
 	Place     Place
 	Clock     Clock
@@ -98,6 +99,14 @@ type Answer struct {
 	Version string // empty if it did not answer as memcached
 	Error   string // why not: connection refused
 	UID     int    // the user who asked
+}
+
+// Trial is something that was done to memcached as any neighbour could.
+type Trial struct {
+	What    string // TrialItem or TrialPort
+	Address string
+	Error   string // why it did not come off; empty if it did
+	UID     int    // the user who tried
 }
 
 // Firewall is what filters packets, in the tools' own words.
