@@ -22,7 +22,7 @@ func whyNoFirewall(f *host.Facts) string {
 			return what + ": " + why
 		}
 	}
-	return "the firewall's rules could not be listed: needs root"
+	return "the rules of the firewall are not to be seen: needs root"
 }
 
 func judgeFirewall(f *host.Facts) (found []Verdict) {
