@@ -7,6 +7,7 @@ type Config struct {
 	Name           string
 	Address        string // "unix:/path" or a literal loopback "127.0.0.1:11211"
 	Unsafe         bool   // allows any other literal address
+	ExpectUID      int    // user that memcached must run as; AnyUID for anybody
 	Dialect        string // auto, meta or classic
 	Shared         int    // lanes, each for a loop with its clients; 0 is one per core
 	PoolMin        int    // idle connections kept
@@ -20,6 +21,7 @@ type Config struct {
 // Default is the configuration of an upstream that only names its address.
 func Default() Config {
 	return Config{
+		ExpectUID:      AnyUID,
 		Dialect:        "auto",
 		PoolMin:        2,
 		PoolMax:        64,

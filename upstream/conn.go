@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/protocol"
@@ -53,6 +55,30 @@ func (c *conn) Close() error {
 		c.open = nil
 	}
 	return c.Conn.Close()
+}
+
+// within bounds everything on c from now on: by patience, and by the end of ctx.
+// The caller hands release how that went once it is over. If ctx has ended by then,
+// c may be cut short at any moment, and there is an error in any case.
+func (c *conn) within(ctx context.Context, patience time.Duration) (release func(error) error) {
+	c.SetDeadline(time.Now().Add(patience))
+	nc := c.Conn
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	return func(err error) error {
+		if !stop() && err == nil {
+			return ctx.Err()
+		}
+		return err
+	}
+}
+
+// ended returns why ctx has ended, or has to any moment: a dialler that keeps to its
+// deadline may be the first to notice.
+func ended(ctx context.Context) error {
+	if end, bounded := ctx.Deadline(); ctx.Err() == nil && bounded && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // room moves what is not used to the front and returns the rest of rbuf.
@@ -242,7 +268,7 @@ func burnOf(err error) metrics.Burn {
 		return metrics.BurnClient
 	case errors.Is(err, errUnsolicited):
 		return metrics.BurnIdle
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return metrics.BurnTimeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &op):
 		return metrics.BurnEOF

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -81,6 +82,15 @@ func (g *gate) failed(now time.Time, probe bool) (first bool) {
 	return first
 }
 
+// left says that the caller has given up before there was anything to tell.
+func (g *gate) left(probe bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if probe {
+		g.probing = false
+	}
+}
+
 // succeeded opens the gate and reports whether it was the first success.
 func (g *gate) succeeded(probe bool) (first bool) {
 	g.mu.Lock()
@@ -95,12 +105,12 @@ func (g *gate) succeeded(probe bool) (first bool) {
 
 // dial makes a connection that has proven to speak with a memcached of a
 // dialect that the configuration takes.
-func (p *Pool) dial() (*conn, error) {
+func (p *Pool) dial(ctx context.Context) (*conn, error) {
 	probe, err := p.mayDial()
 	if err != nil {
 		return nil, err
 	}
-	return p.dialAs(probe)
+	return p.dialAs(ctx, probe)
 }
 
 // mayDial reports whether the caller may dial now, which it then must, and whether
@@ -116,9 +126,14 @@ func (p *Pool) mayDial() (probe bool, err error) {
 	return probe, nil
 }
 
-// dialAs makes the connection that mayDial allowed.
-func (p *Pool) dialAs(probe bool) (*conn, error) {
-	c, err := p.connect(time.Now())
+// dialAs makes the connection that mayDial allowed. That ctx ends says nothing of
+// memcached.
+func (p *Pool) dialAs(ctx context.Context, probe bool) (*conn, error) {
+	c, err := p.connect(ctx, time.Now())
+	if why := ended(ctx); err != nil && why != nil {
+		p.gate.left(probe)
+		return nil, fmt.Errorf("upstream: %w while memcached was dialled", why)
+	}
 	if err != nil {
 		p.metrics.DialFails.Add(1)
 		if p.gate.failed(time.Now(), probe) {
@@ -138,12 +153,13 @@ func (p *Pool) dialAs(probe bool) (*conn, error) {
 }
 
 // connect dials and shakes hands.
-func (p *Pool) connect(now time.Time) (*conn, error) {
+func (p *Pool) connect(ctx context.Context, now time.Time) (*conn, error) {
 	network, address := "tcp", p.cfg.Address
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
 	}
-	nc, err := net.DialTimeout(network, address, p.cfg.ConnectTimeout)
+	dialer := net.Dialer{Timeout: p.cfg.ConnectTimeout}
+	nc, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("upstream: %w", err)
 	}
@@ -151,8 +167,12 @@ func (p *Pool) connect(now time.Time) (*conn, error) {
 		Conn: nc, seq: rand.Uint64(),
 		rbuf: make([]byte, readSize), wbuf: make([]byte, 0, writeSize),
 	}
-	nc.SetDeadline(now.Add(p.cfg.ConnectTimeout))
-	if err := c.shakeHands(p.cfg.Dialect); err != nil {
+	release := c.within(ctx, p.cfg.ConnectTimeout-time.Since(now))
+	err = c.shakeHands(p.cfg.Dialect)
+	if err == nil {
+		err = c.ownedBy(p.cfg.ExpectUID)
+	}
+	if err = release(err); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("upstream: handshake: %w", err)
 	}

@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/slabgate/slabgate/protocol"
 )
@@ -17,12 +16,13 @@ var errSpent = errors.New("upstream: an unknown command was sent")
 
 // Keyless carries out a command about no key, on a connection on which nothing
 // else is going on, and returns its reply, line by line as memcached ended them.
-// The reply is the caller's. After an unknown command the connection is burnt.
+// The reply is the caller's. After an unknown command the connection is burnt. The
+// end of ctx ends the wait for a connection as well as that for the reply.
 func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protocol.Status) {
 	var reply []byte
 	status := protocol.StatusNone
 	err := p.with(ctx, p.keyless, func(c *conn) (err error) {
-		reply, status, err = p.askAlone(c, r)
+		reply, status, err = p.askAlone(ctx, c, r)
 		return err
 	})
 	if status == protocol.StatusNone {
@@ -33,14 +33,15 @@ func (p *Pool) Keyless(ctx context.Context, r *protocol.Request) ([]byte, protoc
 
 // askAlone carries out r on c. The error says whether the connection is fit to be
 // kept, the status whether there is a reply.
-func (p *Pool) askAlone(c *conn, r *protocol.Request) ([]byte, protocol.Status, error) {
+func (p *Pool) askAlone(ctx context.Context, c *conn, r *protocol.Request) ([]byte, protocol.Status, error) {
 	unknown := r.Verb == protocol.Unknown
 	if unknown && !c.info.Meta {
 		return nil, protocol.StatusUnfit, nil
 	}
-	c.SetDeadline(time.Now().Add(p.cfg.RequestTimeout))
+	release := c.within(ctx, p.cfg.RequestTimeout)
 	c.wbuf = protocol.AppendAlone(c.wbuf, r)
 	reply, err := c.keyless(r)
+	err = release(err)
 	switch {
 	case err != nil:
 		return nil, protocol.StatusLost, err

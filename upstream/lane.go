@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -130,7 +131,7 @@ func (l *Lane) dial() {
 	}
 	l.dialling, l.refuses = true, again
 	l.pool.dials.Go(func() {
-		c, err := l.pool.dialAs(probe)
+		c, err := l.pool.dialAs(context.Background(), probe)
 		var sock *poll.Conn
 		if err == nil {
 			c.SetDeadline(time.Time{})

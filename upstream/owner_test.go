@@ -1,192 +1,173 @@
 package upstream
 
 import (
-	"runtime/debug"
+	"net"
+	"net/netip"
+	"os"
 	"slices"
-	"sync"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/slabgate/slabgate/internal/metrics"
-	"github.com/slabgate/slabgate/internal/poll"
 	"github.com/slabgate/slabgate/internal/testkit"
 	"github.com/slabgate/slabgate/protocol"
 )
 
-// counted is an owner that counts how often it is told, and may panic.
-type counted struct {
-	told   int
-	panics bool
+// transports are ways to reach a server of this process, by each transport.
+var transports = map[string]func(t *testing.T) net.Listener{
+	"tcp4": func(t *testing.T) net.Listener { return listenOn(t, "tcp4", "127.0.0.1:0") },
+	"tcp6": func(t *testing.T) net.Listener { return listenOn(t, "tcp6", "[::1]:0") },
+	"tcp4 at a listener for both": func(t *testing.T) net.Listener {
+		return listenOn(t, "tcp", "[::]:0")
+	},
+	"unix": func(t *testing.T) net.Listener { return listenOn(t, "unix", t.TempDir()+"/s") },
 }
 
-func (c *counted) Served() {
-	c.told++
-	if c.panics {
-		panic("owner")
+func listenOn(t *testing.T, network, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Skip("SKIP: no " + network + " here: " + err.Error())
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// TestOwnerOfAConnection tells who has accepted it, and of one that nobody has
+// accepted that it is nobody's.
+func TestOwnerOfAConnection(t *testing.T) {
+	for name, listen := range transports {
+		t.Run(name, func(t *testing.T) {
+			l := listen(t)
+			network, address := l.Addr().Network(), l.Addr().String()
+			if name == "tcp4 at a listener for both" {
+				address = net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+			}
+			c, err := net.Dial(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if network == "tcp" {
+				if uid, err := ownerOf(c); err != errUnowned {
+					t.Errorf("before it is accepted: uid %d, %v", uid, err)
+				}
+			}
+			accepted, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer accepted.Close()
+			if uid, err := ownerOf(c); err != nil || uid != os.Geteuid() {
+				t.Errorf("uid %d, %v; want %d", uid, err, os.Geteuid())
+			}
+		})
 	}
 }
 
-// TestOwnerPanics checks that an owner that panics each time it is told takes no
-// other with it: each is told once, and the loop sees no panic.
-func TestOwnerPanics(t *testing.T) {
-	loop, err := poll.New()
+// TestImpostorGetsNoRequest: whoever has taken memcached's place is asked for the
+// version, and nothing that a client sent reaches it.
+func TestImpostorGetsNoRequest(t *testing.T) {
+	fake, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.ExpectUID = os.Geteuid() + 1 })
+	for range 3 {
+		b := batchOf(store("set", "secret", []byte("of a client")))
+		r.Lane().Do(b)
+		if got := b.Calls[0].Reply.Status; got != protocol.StatusDown {
+			t.Errorf("status %d, want %d", got, protocol.StatusDown)
+		}
+		if _, status := r.Keyless(t.Context(), keyless(t, "flush_all")); !status.Failed() {
+			t.Error("an unexpected owner was asked to flush")
+		}
+	}
+	if err := r.Check(t.Context()); err == nil {
+		t.Error("it counts as memcached")
+	}
+	asked := fake.Requests()
+	if len(asked) == 0 {
+		t.Error("nobody was asked")
+	}
+	for _, got := range asked {
+		if !slices.Contains([]string{"version\r\n", "stats settings\r\n"}, string(got)) {
+			t.Errorf("it was sent %q", got)
+		}
+	}
+	logs := r.logs.FilterMessage("server down").All()
+	if len(logs) != 1 || !strings.Contains(logs[0].ContextMap()["error"].(string), "expect_uid") {
+		t.Errorf("logged %v", logs)
+	}
+}
+
+// TestExpectedOwnerIsServed takes the user that memcached does run as.
+func TestExpectedOwnerIsServed(t *testing.T) {
+	_, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.ExpectUID = os.Geteuid() })
+	b := batchOf(store("set", "k", []byte("v")))
+	r.Lane().Do(b)
+	if b.Calls[0].Reply.Status.Failed() {
+		t.Errorf("status %d", b.Calls[0].Reply.Status)
+	}
+}
+
+// TestOwnersOfRealMemcached: once as itself, and once after another user has taken
+// the place of one that ended.
+func TestOwnersOfRealMemcached(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP: this test must run as root")
+	}
+	for _, tcp := range []bool{true, false} {
+		m := testkit.MemcachedConfig{TCP: tcp}.Start(t)
+		uid := runsAs(t, m.Pid())
+		if uid == 0 {
+			t.Fatal("memcached runs as root")
+		}
+		r := startRig(t, m.Addr(), func(c *Config) { c.ExpectUID = uid })
+		if err := r.Check(t.Context()); err != nil {
+			t.Errorf("tcp %v, expected uid %d: %v", tcp, uid, err)
+		}
+		other := startRig(t, m.Addr(), func(c *Config) { c.ExpectUID = 0 })
+		if err := other.Check(t.Context()); err == nil || !strings.Contains(err.Error(), strconv.Itoa(uid)) {
+			t.Errorf("tcp %v, root expected: %v", tcp, err)
+		}
+	}
+}
+
+// runsAs is the user of a process.
+func runsAs(t *testing.T, pid int) int {
+	t.Helper()
+	fi, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := startRig(t, "unix:/nonexistent/s", nil)
-	l := r.NewLane(loop)
-	owners := []*counted{{}, {panics: true}, {}}
-	for _, o := range owners {
-		l.Add(batchOf(cmd("get", "k")), o)
-	}
-	r.Close() // so that nothing is dialled: all fail at once
-	func() {
-		defer func() {
-			if p := recover(); p != nil {
-				t.Errorf("the loop saw the panic %v", p)
-			}
-		}()
-		l.Turn()
-	}()
-	for i, o := range owners {
-		if o.told != 1 {
-			t.Errorf("owner %d was told %d times, want 1", i, o.told)
-		}
-	}
-	loop.Stop()
-	if err := loop.Run(func() poll.Outlook { return poll.Idle }); err != nil {
-		t.Error(err)
-	}
+	return int(fi.Sys().(*syscall.Stat_t).Uid)
 }
 
-// TestIdleEndIsSeenAtOnce checks that what happens on a connection that owes
-// nothing burns it although nobody asks for anything, and that the next one is
-// made when somebody does.
-func TestIdleEndIsSeenAtOnce(t *testing.T) {
-	tests := []struct {
-		name   string
-		happen func(*testkit.Fake)
-	}{
-		{"end", (*testkit.Fake).CloseConns},
-		{"one byte", func(f *testkit.Fake) { f.Say("H") }},
-		{"bytes and an end", func(f *testkit.Fake) { f.Say("HD\r\n"); f.CloseConns() }},
-	}
-	for _, tt := range tests {
-		for _, dialect := range []string{"meta", "classic"} {
-			t.Run(tt.name+", "+dialect, func(t *testing.T) {
-				fake, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.Dialect = dialect })
-				r.do(cmd("get", "k"))
-				tt.happen(fake)
-				testkit.Eventually(t, "the burn", func() bool { return r.burns() == burns{metrics.BurnIdle: 1} })
-				testkit.Eventually(t, "the end of the connection", func() bool { return fake.Conns() == 0 })
-				r.lanes[0].on(func() {
-					if r.lanes[0].conn != nil || r.lanes[0].dialling {
-						t.Error("the lane has a connection, or makes one, that nobody asked for")
-					}
-				})
-				if got := statuses(r.do(cmd("get", "k"))); got[0] != protocol.StatusMiss {
-					t.Errorf("afterwards: statuses %v, want a miss", got)
-				}
-				if n := r.m.Dials.Load(); n != 2 {
-					t.Errorf("%d dials, want 2", n)
-				}
-			})
+func TestFindOwner(t *testing.T) {
+	const table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+		"   0: 0100007F:2BCB 00000000:0000 0A 00000000:00000000 00:00000000 00000000   998        0 4711 1\n" +
+		"   1: 0100007F:2BCB 0100007F:C001 01 00000000:00000000 00:00000000 00000000   997        0 4712 1\n" +
+		"   2: 0100007F:2BCB 0100007F:C002 01 00000000:00000000 00:00000000 00000000     0        0 0 1\n"
+	there := netip.MustParseAddrPort("127.0.0.1:11211")
+	for port, want := range map[uint16]struct {
+		uid int
+		err error
+	}{0xC001: {997, nil}, 0xC002: {0, errUnowned}, 0xC003: {0, errNoOwner}} {
+		uid, err := findOwner(strings.NewReader(table), there, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port))
+		if uid != want.uid || err != want.err {
+			t.Errorf("port %x: uid %d, %v; want %v", port, uid, err, want)
 		}
 	}
 }
 
-// TestTimeoutOfLaterRound checks that a round is late by its own clock: the timer
-// still runs for an earlier one.
-func TestTimeoutOfLaterRound(t *testing.T) {
-	fake, r := startFake(t, testkit.FakeOptions{}, func(c *Config) { c.RequestTimeout = 200 * time.Millisecond })
-	for range 10 {
-		r.do(cmd("get", "k"))
-	}
-	timed := false
-	r.lanes[0].on(func() { timed = r.lanes[0].timed })
-	if !timed {
-		t.Fatal("the timer does not run")
-	}
-	start := time.Now()
-	fake.Inject(testkit.Stall())
-	b := r.do(store("set", "k", []byte("v")), cmd("get", "k"))
-	if took := time.Since(start); took < 200*time.Millisecond {
-		t.Errorf("the round failed after %v, which is the time of an earlier one", took)
-	}
-	if got, want := statuses(b), []protocol.Status{protocol.StatusLost, protocol.StatusLost}; !slices.Equal(got, want) {
-		t.Errorf("statuses %v, want %v", got, want)
-	}
-	r.wantBurns(burns{metrics.BurnTimeout: 1})
-	r.wantIdle()
-	if got := statuses(r.do(cmd("get", "k"))); got[0] != protocol.StatusMiss && got[0] != protocol.StatusValue {
-		t.Errorf("afterwards: statuses %v", got)
-	}
-}
-
-// TestNoDescriptorForDial checks that a connection that can't be given to the loop
-// is closed.
-func TestNoDescriptorForDial(t *testing.T) {
-	fake, r := startFake(t, testkit.FakeOptions{}, nil)
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	restore := func() {
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-			t.Error(err)
+// FuzzFindOwner finds nobody's uid unless a line has both ends in it, and stands
+// whatever the table is.
+func FuzzFindOwner(f *testing.F) {
+	f.Add("   1: 0100007F:2BCB 0100007F:C001 01 00000000:00000000 00:00000000 00000000   997        0 4712 1\n")
+	f.Add("x 0:0 : 1 2 3 4 5 6 7 8 9")
+	local, remote := netip.MustParseAddrPort("127.0.0.1:11211"), netip.MustParseAddrPort("127.0.0.1:49153")
+	f.Fuzz(func(t *testing.T, table string) {
+		uid, err := findOwner(strings.NewReader(table), local, remote)
+		if err == nil && (!strings.Contains(strings.ToUpper(table), ":2BCB") || !strings.Contains(strings.ToUpper(table), ":C001")) {
+			t.Errorf("uid %d of %q", uid, table)
 		}
-	}
-	t.Cleanup(restore)
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it closes what nobody holds any more
-	fake.OnRequest(func(_ int, req []byte) testkit.Fault {
-		if string(req) != "stats settings\r\n" {
-			return testkit.Fault{}
-		}
-		free, err := syscall.Dup(0) // the next descriptor
-		if err != nil {
-			t.Error(err)
-			return testkit.Fault{}
-		}
-		syscall.Close(free)
-		limit := before
-		limit.Cur = uint64(free)
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			t.Error(err)
-		}
-		return testkit.Fault{}
 	})
-	got := statuses(r.do(cmd("get", "k")))
-	restore()
-	if got[0] != protocol.StatusDown {
-		t.Fatalf("statuses %v, want down", got)
-	}
-	testkit.Eventually(t, "the connection to be closed", func() bool { return fake.Conns() == 0 })
-}
-
-// owned is an owner that looks at its lane when it is told.
-type owned func()
-
-func (o owned) Served() { o() }
-
-// TestNextRoundBeforeOwnersAreTold checks that memcached has what waits before the
-// owners of the last round do whatever they do.
-func TestNextRoundBeforeOwnersAreTold(t *testing.T) {
-	fake, r := startFake(t, testkit.FakeOptions{}, nil)
-	r.do(cmd("get", "warm"))
-	l := r.lanes[0]
-	var once sync.Once
-	fake.OnRequest(func(int, []byte) testkit.Fault {
-		once.Do(func() { testkit.Eventually(t, "the next batch", func() bool { return l.queued() == 1 }) })
-		return testkit.Fault{}
-	})
-	flying := make(chan int, 1)
-	first, second := batchOf(cmd("get", "a")), batchOf(cmd("get", "b"), cmd("get", "c"))
-	l.on(func() { l.Add(first, owned(func() { flying <- len(l.flight) })) })
-	testkit.Eventually(t, "the first batch to be sent", func() bool { return l.flying() == 1 })
-	testkit.Within(t, "the next batch", l.add(second))
-	if n := <-flying; n != 2 {
-		t.Errorf("%d calls were under way when the first owner was told, want those of the next batch", n)
-	}
-	fake.OnRequest(nil)
 }

@@ -92,11 +92,12 @@ func (p *Pool) Stats() Stats {
 }
 
 // Check makes a connection, or takes one, and asks for the version on it:
-// memcached answers, or the error says why not.
+// memcached answers, or the error says why not. The end of ctx ends all of that.
 func (p *Pool) Check(ctx context.Context) error {
 	return p.with(ctx, p.keyless, func(c *conn) error {
-		c.SetDeadline(time.Now().Add(p.cfg.ConnectTimeout))
-		if _, err := c.askVersion(); err != nil {
+		release := c.within(ctx, p.cfg.ConnectTimeout)
+		_, err := c.askVersion()
+		if err = release(err); err != nil {
 			return fmt.Errorf("upstream: version: %w", err)
 		}
 		return nil
@@ -221,7 +222,7 @@ func (p *Pool) leaseOf(ctx context.Context, slots chan struct{}) (c *conn, err e
 		}
 		p.burn(c, err)
 	}
-	if c, err = p.dial(); err != nil {
+	if c, err = p.dial(ctx); err != nil {
 		return nil, err
 	}
 	c.slots = slots

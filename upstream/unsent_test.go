@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -21,7 +22,7 @@ import (
 // squeeze connects the first lane by a socket that takes few bytes at once.
 func (r *rig) squeeze() {
 	r.t.Helper()
-	c, err := r.dialAs(false)
+	c, err := r.dialAs(context.Background(), false)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ var dialects = map[string]bool{"auto": true, "meta": true, "classic": true}
 // of upstreams in slabgate.yaml.
 func (c Config) Validate() finding.List {
 	var list finding.List
+	c.validateOwner(&list)
 	c.validateAddress(&list)
 	if !dialects[c.Dialect] {
 		list.Errorf("SG1053", "dialect", "write auto, meta or classic", "%q is not a dialect", clipped(c.Dialect))
@@ -68,6 +69,20 @@ func (c Config) validateAddress(list *finding.List) {
 			"%q is beyond this host, and memcached behind it would be reached without TLS", clipped(c.Address))
 	default:
 		list.Warnf("SG1058", "unsafe", fix, "keys and values travel to %q without TLS", clipped(c.Address))
+	}
+}
+
+// validateOwner checks that expect_uid is an id, and that there is one to be seen.
+func (c Config) validateOwner(list *finding.List) {
+	if c.ExpectUID < AnyUID || c.ExpectUID > maxUID {
+		list.Errorf("SG1059", "expect_uid", "write what id -u memcache prints, or -1 for anybody",
+			"%d is no user id", c.ExpectUID)
+		return
+	}
+	addr, err := netip.ParseAddrPort(c.Address)
+	if c.ExpectUID != AnyUID && err == nil && !addr.Addr().Unmap().IsLoopback() {
+		list.Errorf("SG1059", "expect_uid", "remove it, or reach memcached on this host",
+			"%q is beyond this host, where nobody can see who listens", clipped(c.Address))
 	}
 }
 

@@ -107,6 +107,13 @@ func TestUpstreamConfigs(t *testing.T) {
 		{"backoff max", func(c *Config) { c.BackoffMax = 0 }, "SG1056 backoff.max"},
 		{"backoff equal", func(c *Config) { c.BackoffMax = c.BackoffMin }, ""},
 		{"backoff order", func(c *Config) { c.BackoffMax = c.BackoffMin - 1 }, "SG1057 backoff.max"},
+		{"uid of root", func(c *Config) { c.ExpectUID = 0 }, ""},
+		{"uid of a socket", func(c *Config) { c.Address, c.ExpectUID = "unix:/s", 998 }, ""},
+		{"largest uid", func(c *Config) { c.ExpectUID = 1<<32 - 2 }, ""},
+		{"uid of none", func(c *Config) { c.ExpectUID = 1<<32 - 1 }, "SG1059 expect_uid"},
+		{"uid below any", func(c *Config) { c.ExpectUID = -2 }, "SG1059 expect_uid"},
+		{"uid beyond this host", func(c *Config) { c.Address, c.Unsafe, c.ExpectUID = "10.0.0.1:1", true, 998 }, "SG1059 expect_uid; SG1058 unsafe"},
+		{"anybody beyond this host", func(c *Config) { c.Address, c.Unsafe = "10.0.0.1:1", true }, "SG1058 unsafe"},
 		{"everything", func(c *Config) { *c = Config{} }, "SG1050 address; SG1053 dialect; SG1055 pool.max; SG1056 connect_timeout; " +
 			"SG1056 request_timeout; SG1056 backoff.min; SG1056 backoff.max"},
 	} {

@@ -110,8 +110,11 @@ func (c *denialsCommand) printUpdate(io stdio, u admin.Update) error {
 const commandWidth = 44
 
 // shown is the command of a denial as it fits a screen.
-func shown(e *denials.Entry) string {
-	clean := []rune(visible(e.Sample.Line))
+func shown(e *denials.Entry) string { return onScreen(e.Sample.Line) }
+
+// onScreen is a command as it fits a screen.
+func onScreen(line string) string {
+	clean := []rune(visible(line))
 	if len(clean) > commandWidth {
 		return string(clean[:commandWidth-1]) + "…"
 	}

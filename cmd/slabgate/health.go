@@ -14,15 +14,17 @@ import (
 )
 
 const (
-	probeEvery  = 2 * time.Second  // between two looks at loops and memcached
-	probeFails  = 3                // so many in a row and memcached counts as gone
-	loopsSilent = 10 * time.Second // for a loop to count as stuck
+	probeEvery    = 2 * time.Second  // between two looks at loops, and at memcached
+	probePatience = 5 * time.Second  // for memcached to answer one of them
+	probeFails    = 3                // so many in a row and memcached counts as gone
+	loopsSilent   = 10 * time.Second // for a loop to count as stuck
 )
 
 // vitals are what the daemon has lately seen of itself.
 type vitals struct {
 	daemon *daemon
 	begun  time.Time
+	every  time.Duration // between two looks
 
 	mu       sync.Mutex
 	answered bool  // memcached has, at least once
@@ -31,26 +33,33 @@ type vitals struct {
 	commands uint64
 }
 
-func newVitals(d *daemon) *vitals { return &vitals{daemon: d, begun: time.Now()} }
+func newVitals(d *daemon) *vitals { return &vitals{daemon: d, begun: time.Now(), every: probeEvery} }
 
-// run looks every now and then, until ctx is done.
-func (h *vitals) run(ctx context.Context) {
-	tick := time.NewTicker(probeEvery)
+// pulse has the loops show that they turn, every now and then until ctx is done. It
+// is apart from run: that memcached keeps somebody waiting says nothing of them.
+func (h *vitals) pulse(ctx context.Context) {
+	h.often(ctx, func(context.Context) { h.daemon.server.Pulse() })
+}
+
+// run looks at memcached every now and then, until ctx is done.
+func (h *vitals) run(ctx context.Context) { h.often(ctx, h.look) }
+
+// often calls f at once, and again and again until ctx is done.
+func (h *vitals) often(ctx context.Context, f func(context.Context)) {
+	tick := time.NewTicker(h.every)
 	defer tick.Stop()
-	for {
+	for f(ctx); ; {
 		select {
 		case <-tick.C:
-			h.look(ctx)
+			f(ctx)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// look has the loops show that they turn, and asks memcached unless it has answered
-// clients meanwhile.
+// look asks memcached for a sign of life, unless it has answered clients meanwhile.
 func (h *vitals) look(ctx context.Context) {
-	h.daemon.server.Pulse()
 	_, commands, _ := h.daemon.metrics.Upstream.Load()
 	h.mu.Lock()
 	idle := commands == h.commands
@@ -60,9 +69,13 @@ func (h *vitals) look(ctx context.Context) {
 		h.note(nil)
 		return
 	}
-	if err := h.daemon.pool.Check(ctx); !errors.Is(err, upstream.ErrBusy) { // which says nothing of memcached
-		h.note(err)
+	limited, cancel := context.WithTimeout(ctx, probePatience)
+	defer cancel()
+	err := h.daemon.pool.Check(limited)
+	if errors.Is(err, upstream.ErrBusy) || ctx.Err() != nil { // which says nothing of memcached
+		return
 	}
+	h.note(err)
 }
 
 // note remembers how a check of memcached ended.
@@ -91,6 +104,7 @@ func (h *vitals) checks() []admin.Check {
 
 var (
 	errNotYet   = errors.New("memcached has not answered yet")
+	errNoAnswer = errors.New("memcached has not answered the last checks")
 	errDraining = errors.New("clients are asked to leave")
 )
 
@@ -100,9 +114,17 @@ func (h *vitals) started() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.answered {
-		return errors.Join(errNotYet, h.why)
+		return because(errNotYet, h.why)
 	}
 	return nil
+}
+
+// because is what is wrong with its reason, if that is known.
+func because(what, why error) error {
+	if why == nil {
+		return what
+	}
+	return fmt.Errorf("%w: %w", what, why)
 }
 
 // loops reports whether every loop of clients turns.
@@ -138,8 +160,11 @@ func (h *vitals) certificates() error {
 func (h *vitals) upstream() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.fails >= probeFails || !h.answered {
-		return errors.Join(errNotYet, h.why)
+	switch {
+	case !h.answered:
+		return because(errNotYet, h.why)
+	case h.fails >= probeFails:
+		return because(errNoAnswer, h.why)
 	}
 	return nil
 }

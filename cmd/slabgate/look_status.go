@@ -15,8 +15,12 @@ import (
 	"github.com/slabgate/slabgate/proxy"
 )
 
-// status puts together everything at a glance. It may be called by any goroutine.
-func (d *daemon) status() *status.Document {
+// status puts together everything at a glance, with whole keys. It may be called by
+// any goroutine.
+func (d *daemon) status() *status.Document { return d.document(inFull) }
+
+// document is the status with denials told in one way.
+func (d *daemon) document(tell telling) *status.Document {
 	now := time.Now()
 	snap, here := d.server.InForce(), d.server.Clients()
 	b := thisBuild()
@@ -31,7 +35,7 @@ func (d *daemon) status() *status.Document {
 	d.look.fill(s)
 	s.Upstream.Name, s.Upstream.Address = d.started.Upstreams[0].Name, d.started.Upstreams[0].Address
 	list := d.denials.List()
-	s.Denials = groupsOf(list, snap.Policy)
+	s.Denials = groupsOf(list, snap.Policy, tell)
 	s.Denials.Overwritten = d.denials.Overwritten()
 	var plain []status.Plain
 	s.Plaintext, plain = d.look.sightings.Plaintext(here, now)
@@ -44,7 +48,7 @@ func (l *lookout) fill(s *status.Document) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Config.Loaded, s.Config.Reload = l.loaded.UTC(), l.reload
-	s.Upstream, s.Warnings = l.upstream, l.warnings
+	s.Upstream, s.Warnings = l.upstream, slices.Concat([]status.Warning{}, l.warnings, l.surroundings)
 }
 
 // listening is where clients come in, and how many have.
@@ -97,7 +101,7 @@ func firstEnd(chain *tls.Certificate) (subject string, end time.Time) {
 
 // groupsOf puts denials of the same kind, identity and rule together, those with
 // the most denials first, with the narrowest fix of the latest.
-func groupsOf(list []denials.Entry, p *policy.Policy) status.Denials {
+func groupsOf(list []denials.Entry, p *policy.Policy, tell telling) status.Denials {
 	type key struct{ event, identity, rule string }
 	all := status.Denials{Groups: []status.DenialGroup{}}
 	at := map[key]int{}
@@ -111,7 +115,7 @@ func groupsOf(list []denials.Entry, p *policy.Policy) status.Denials {
 			g = len(all.Groups)
 			at[k] = g
 			all.Groups = append(all.Groups, status.DenialGroup{
-				ID: e.ID, Event: e.Kind, Identity: e.Identity, Command: shown(e), Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
+				ID: e.ID, Event: e.Kind, Identity: e.Identity, Rule: e.Rule, Reason: e.Reason, Last: e.Last.UTC(),
 			})
 			latest = append(latest, e)
 		}
@@ -125,7 +129,8 @@ func groupsOf(list []denials.Entry, p *policy.Policy) status.Denials {
 	slices.SortStableFunc(all.Groups, func(a, b status.DenialGroup) int { return cmp.Compare(b.Count, a.Count) })
 	all.Groups = all.Groups[:min(len(all.Groups), status.MostDenials)]
 	for i := range all.Groups {
-		all.Groups[i].Fix = fixOf(byID[all.Groups[i].ID], p)
+		e := byID[all.Groups[i].ID]
+		all.Groups[i].Command, all.Groups[i].Fix = tell(e, fixOf(e, p))
 	}
 	return all
 }

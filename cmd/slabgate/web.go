@@ -16,7 +16,7 @@ func (d *daemon) serveWeb(ctx context.Context) {
 	if c := d.started.Admin; c.HTTP != "" {
 		w := &admin.Web{
 			Address: c.HTTP, Hosts: c.Hosts, Checks: d.vitals.checks(), Gather: exporter.New(d.shown()),
-			Status: func() any { return d.status() }, Page: page.Handler(d.status),
+			Status: func() any { return d.published() }, Page: page.Handler(d.published),
 			Log: d.log.Logger, Metrics: d.metrics,
 		}
 		w.Serve(ctx)

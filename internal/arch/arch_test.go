@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/denials":     {},
 	"internal/doctor":      {"internal/finding", "internal/host"},
 	"internal/host":        {},
+	"internal/probe":       {"internal/doctor", "internal/host"},
 	"internal/exporter":    {"internal/metrics", "protocol"},
 	"internal/generations": {"protocol"},
 	"internal/learn":       {"policy", "protocol"},
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 	"scripts/summary":      {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/exporter", "internal/finding",
-		"internal/generations", "internal/host", "internal/learn", "internal/metrics", "internal/page", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
+		"internal/generations", "internal/host", "internal/learn", "internal/metrics", "internal/page", "internal/probe", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
 	},
 }
 

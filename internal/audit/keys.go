@@ -18,7 +18,8 @@ const hashShown = 16
 
 // Keys is how a key is written into an event.
 type Keys struct {
-	show func(key []byte) string
+	show  func(key []byte) string
+	plain int // so many bytes of it can be read there
 }
 
 // ParseKeys reads full, hash, none or prefix:N, N from 1 to 250 bytes.
@@ -29,18 +30,18 @@ type Keys struct {
 func ParseKeys(text string) (Keys, error) {
 	switch text {
 	case "full":
-		return Keys{func(key []byte) string { return clip(key, len(key)) }}, nil
+		return Keys{func(key []byte) string { return clip(key, len(key)) }, maxKey}, nil
 	case "hash":
-		return Keys{hasher()}, nil
+		return Keys{hasher(), 0}, nil
 	case "none":
-		return Keys{func([]byte) string { return "" }}, nil
+		return Keys{func([]byte) string { return "" }, 0}, nil
 	}
 	digits, ok := strings.CutPrefix(text, "prefix:")
 	n, err := strconv.Atoi(digits)
 	if !ok || err != nil || n < 1 || n > maxKey || strconv.Itoa(n) != digits {
 		return Keys{}, fmt.Errorf("audit: %.40q is no way to write a key", text)
 	}
-	return Keys{func(key []byte) string { return clip(key, n) }}, nil
+	return Keys{func(key []byte) string { return clip(key, n) }, n}, nil
 }
 
 // Text returns what an event shows of key, which is not kept; nothing of nil.
@@ -50,6 +51,9 @@ func (k Keys) Text(key []byte) string {
 	}
 	return k.show(key)
 }
+
+// Reads reports whether an event lets the first n bytes of a key be read.
+func (k Keys) Reads(n int) bool { return n <= k.plain }
 
 // hasher returns a function that writes the start of a key's HMAC in hexadecimal.
 func hasher() func(key []byte) string {

@@ -101,3 +101,15 @@ func FuzzKeys(f *testing.F) {
 		}
 	})
 }
+
+func TestHowMuchOfAKeyCanBeRead(t *testing.T) {
+	for _, tc := range []struct {
+		mode    string
+		n       int
+		legible bool
+	}{{"full", maxKey, true}, {"prefix:16", 16, true}, {"prefix:16", 17, false}, {"hash", 0, true}, {"hash", 1, false}, {"none", 1, false}} {
+		if got := keys(t, tc.mode).Reads(tc.n); got != tc.legible {
+			t.Errorf("%s, %d bytes: got %v", tc.mode, tc.n, got)
+		}
+	}
+}

@@ -111,6 +111,9 @@ func (l *Log) Write(e Event) {
 	}
 }
 
+// Keys is how keys are written. What is hashed looks as it does in events.
+func (l *Log) Keys() Keys { return l.keys }
+
 // enqueue reports whether there was room, or came to be.
 func (l *Log) enqueue(line []byte) bool {
 	select {

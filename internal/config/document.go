@@ -53,6 +53,7 @@ type upstreamDoc struct {
 	Name           string     `yaml:"name"`
 	Address        string     `yaml:"address"`
 	Unsafe         bool       `yaml:"unsafe"`
+	ExpectUID      int        `yaml:"expect_uid"`
 	Dialect        string     `yaml:"dialect"`
 	Shared         int        `yaml:"shared"`
 	Pool           poolDoc    `yaml:"pool"`
@@ -229,6 +230,7 @@ func (u *upstreamDoc) config() upstream.Config {
 		Name:           u.Name,
 		Address:        u.Address,
 		Unsafe:         u.Unsafe,
+		ExpectUID:      u.ExpectUID,
 		Dialect:        u.Dialect,
 		Shared:         u.Shared,
 		PoolMin:        u.Pool.Min,
@@ -245,6 +247,7 @@ func upstreamDocOf(c upstream.Config) upstreamDoc {
 		Name:           c.Name,
 		Address:        c.Address,
 		Unsafe:         c.Unsafe,
+		ExpectUID:      c.ExpectUID,
 		Dialect:        c.Dialect,
 		Shared:         c.Shared,
 		Pool:           poolDoc{Min: c.PoolMin, Max: c.PoolMax},

@@ -199,7 +199,7 @@ upstreams: [{name: b, address: unix:/m.sock}]
 	want := "{LoginTimeout:5s HandshakeTimeout:3s MaxUnauthenticated:256 MaxPerSource:32 IdleTimeout:0s RequestTimeout:30s WriteTimeout:10s MaxInFlight:128 MaxReply:33554432}" +
 		" {AcceptFor:0s Grace:20s} {Level:info Format:auto}" +
 		" {Bundle:/b.pem Cert: Key: ClientCA:/c.pem ClientAuth:require MinVersion:1.3 CommonName:false Dev:false}" +
-		" [{Name:b Address:unix:/m.sock Unsafe:false Dialect:auto Shared:0 PoolMin:2 PoolMax:64 ConnectTimeout:250ms RequestTimeout:1s BackoffMin:5ms BackoffMax:20ms}]"
+		" [{Name:b Address:unix:/m.sock Unsafe:false ExpectUID:-1 Dialect:auto Shared:0 PoolMin:2 PoolMax:64 ConnectTimeout:250ms RequestTimeout:1s BackoffMin:5ms BackoffMax:20ms}]"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -109,7 +109,8 @@ func Checks() []Check {
 
 // Examine runs checks over what was seen. A check that has nothing to say of
 // these surroundings says so as a skip.
-func Examine(facts *host.Facts, checks []Check) (records []Record) {
+func Examine(facts *host.Facts, checks []Check) []Record {
+	records := []Record{}
 	for i := range checks {
 		c := &checks[i]
 		for _, v := range c.Run(facts) {
@@ -117,4 +118,9 @@ func Examine(facts *host.Facts, checks []Check) (records []Record) {
 		}
 	}
 	return records
+}
+
+// StartChecks are the checks that every start looks at.
+func StartChecks() []Check {
+	return slices.DeleteFunc(Checks(), func(c Check) bool { return !c.Critical })
 }

@@ -101,6 +101,8 @@ var cacheCases = []struct {
 	{"folder of another", func(f *host.Facts) { fileAt(f, "/run/memcached").UID = 33 }, "MC-10", "fail high " + cacheUnix + " folder /run/memcached", "www-data (uid 33)", "chown root"},
 	{"folder of slabgate", func(f *host.Facts) { fileAt(f, "/run/memcached").UID = 990 }, "MC-10", "pass critical " + cacheUnix, "", ""},
 	{"peer of another", func(f *host.Facts) { f.Subject.ExpectUID = 113 }, "MC-10", "fail critical " + cacheUnix + " peer", "held by memcache (uid 112), and not by uid 113", "systemctl restart memcached"},
+	{"peer of another than the process", func(f *host.Facts) { f.Memcached[0].PeerUID = 33 }, "MC-10", "fail critical " + cacheUnix + " peer", "held by www-data (uid 33), and not by memcache (uid 112)", ""},
+	{"socket of another than the process", func(f *host.Facts) { f.Files[0].UID = 33 }, "MC-10", "fail critical " + cacheUnix + " owner", "held by www-data (uid 33), and not by memcache (uid 112)", ""},
 	{"listener of another", together(cacheOnTCP, func(f *host.Facts) { f.Subject.ExpectUID, f.Sockets[1].UID = 112, 33 }), "MC-10",
 		"fail critical memcached 127.0.0.1:11211 peer", "held by www-data (uid 33)", "kill 812"},
 	{"no socket", cacheOnTCP, "MC-10", "pass critical memcached 127.0.0.1:11211", "MC-13", ""},

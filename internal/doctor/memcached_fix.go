@@ -49,24 +49,26 @@ func (ch change) words() string {
 // a change of Debian's file, and for a unit that has its own arguments the line
 // that belongs there; in a container it is the new command.
 func (c cache) restart(ch change, before ...string) Fix {
-	fix := Fix{Text: "start memcached " + ch.words() + "; the restart empties the cache"}
+	fix := Fix{Text: "start memcached " + ch.words() + " (the restart empties the cache)"}
 	argv := c.argvAfter(ch)
-	switch {
-	case c.contained():
+	if c.contained() {
 		fix.Config = containerCommand(argv, ch)
 		return fix
-	case argv != nil && c.unit() != debianUnit:
-		line := execStart(argv)
-		fix.Config = "[Service]\nExecStart=\n" + line + "\n"
-		fix.Commands = append(slices.Clone(before), c.layOver("doctor-arguments.conf", []string{"ExecStart=", line})...)
-		fix.Commands = append(fix.Commands, c.systemctl("restart"))
-		return fix
-	case argv != nil:
-		fix.Text += "; a unit with an ExecStart of its own needs the line below"
+	}
+	if argv != nil {
 		fix.Config = "[Service]\nExecStart=\n" + execStart(argv) + "\n"
 	}
+	fix.Commands = slices.Clone(before)
+	if argv != nil && c.unit() != debianUnit {
+		fix.Commands = append(fix.Commands, c.layOver("doctor-arguments.conf", []string{"ExecStart=", execStart(argv)})...)
+		fix.Commands = append(fix.Commands, c.systemctl("restart"))
+		return fix
+	}
 	fix.Text += ". The commands are for Debian's " + memcachedConf
-	fix.Commands = append(slices.Clone(before), ch.commands()...)
+	if argv != nil {
+		fix.Text += "; a unit with an ExecStart of its own needs the lines below instead"
+	}
+	fix.Commands = append(fix.Commands, ch.commands()...)
 	return fix
 }
 
@@ -214,11 +216,22 @@ func (c cache) toSocket() Fix {
 		fix.Text += ". In slabgate's configuration: upstreams[].address: unix:" + path
 		return fix
 	}
+	fix.Commands = append(fix.Commands, c.joinGroup()...)
 	fix.Commands = append(fix.Commands,
 		fmt.Sprintf("sed -i.bak -E 's|^(.*address: *)[\"'\\'']?%s[\"'\\'']?|\\1unix:%s|' %s", literal(subject.Upstream), path, quote(subject.Path)),
 		"slabgate check --config "+quote(subject.Path),
 		"systemctl restart slabgate")
 	return fix
+}
+
+// joinGroup lets slabgate reach a socket of memcached's group.
+func (c cache) joinGroup() []string {
+	name, _, exists := accountOf(c.facts)
+	guard := slices.ContainsFunc(c.facts.Accounts, func(a host.Account) bool { return a.Name == "slabgate" })
+	if !exists || !guard {
+		return nil
+	}
+	return []string{fmt.Sprintf("usermod -aG \"$(id -gn %s)\" slabgate", name)}
 }
 
 // literal is a text as a regular expression for itself.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -141,4 +142,40 @@ func TestExecStart(t *testing.T) {
 	if want := `ExecStart=/usr/bin/memcached -s "/run/a b" -D $$ -o "" -u 50%%`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+}
+
+// FuzzParseVersion holds that a version is read as it is written.
+func FuzzParseVersion(f *testing.F) {
+	for _, seed := range []string{"1.6.18", "1.6.18-1+deb12u1", "1.6", "..", "01.6.1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		v, ok := parseVersion(text)
+		if !ok {
+			if v != [3]int{} {
+				t.Fatalf("%q is no version, and %v", text, v)
+			}
+			return
+		}
+		again, ok := parseVersion(fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]))
+		if !ok || again != v {
+			t.Fatalf("%q is %v, and written again %v, %v", text, v, again, ok)
+		}
+	})
+}
+
+// FuzzParseSize holds that a size is never negative, and grows with its number.
+func FuzzParseSize(f *testing.F) {
+	for _, seed := range []string{"64", "8m", "1G", "512k", "-1", "", "m", "99999999999"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := parseSize(text, 1<<20)
+		if err != nil && n != 0 || n < 0 {
+			t.Fatalf("%q is %d, %v", text, n, err)
+		}
+		if more, bad := parseSize("1"+text, 1<<20); err == nil && bad == nil && more < n {
+			t.Fatalf("1%s is %d, less than %d", text, more, n)
+		}
+	})
 }

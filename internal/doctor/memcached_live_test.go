@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,7 +75,11 @@ func (s *liveCache) stop() {
 	}
 }
 
-// restart does what systemd and Debian's wrapper do.
+// debianWrapper starts memcached with the arguments of a file.
+const debianWrapper = "/usr/share/memcached/scripts/systemd-memcached-wrapper"
+
+// restart does what systemd does; where there is no wrapper of Debian's, also what
+// that does.
 func (s *liveCache) restart() {
 	s.t.Helper()
 	s.stop()
@@ -87,7 +92,11 @@ func (s *liveCache) restart() {
 	if s.core && !s.dropsIn("LimitCORE=0") {
 		core = "unlimited"
 	}
-	s.cmd = exec.Command("sh", slices.Concat([]string{"-c", "ulimit -c " + core + "; exec memcached \"$@\"", "memcached"}, words)...)
+	run := append([]string{"memcached"}, words...)
+	if _, err := os.Stat(debianWrapper); err == nil {
+		run = []string{debianWrapper, s.conf}
+	}
+	s.cmd = exec.Command("sh", slices.Concat([]string{"-c", "ulimit -c " + core + "; exec \"$@\"", "sh"}, run)...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -111,7 +120,7 @@ func cacheAnswers(network, address string) bool {
 	_ = conn.SetDeadline(time.Now().Add(time.Second)) // it is open
 	fmt.Fprint(conn, "version\r\n")
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	return err == nil && strings.HasPrefix(line, "VERSION ")
+	return err == nil && (strings.HasPrefix(line, "VERSION ") || strings.HasPrefix(line, "CLIENT_ERROR unauthenticated"))
 }
 
 func (s *liveCache) dropsIn(line string) bool {
@@ -204,6 +213,55 @@ func TestFixOfTooFewConnections(t *testing.T) {
 	s.restart()
 	s.apply(s.found("MC-05", High, "/s").Fix)
 	s.gone("MC-05", "")
+}
+
+func TestFixOfTooSmallItems(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u memcache\n")
+	s.subject.ItemMax = 2 << 20
+	s.restart()
+	s.apply(s.found("MC-06", Medium, "/s").Fix)
+	s.gone("MC-06", "")
+}
+
+func TestFixOfAUserThatMemcachedShares(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u nobody\n")
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip("SKIP: there is no account nobody")
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	if err := os.Chown(s.run, uid, -1); err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command("sleep", "60")
+	other.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { other.Process.Kill(); other.Wait() }()
+	s.restart()
+	r := s.found("MC-02", High, "/s")
+	if !strings.Contains(r.Text, "shares nobody") {
+		t.Errorf("whose user it is, is not told: %s", r.Text)
+	}
+	s.apply(r.Fix)
+	s.gone("MC-02", "")
+}
+
+func TestFixOfPasswordsThatEverybodyReads(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u memcache\n-Y RUN/users\n")
+	if err := os.WriteFile(s.run+"/users", []byte("web:secret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.restart()
+	r := s.found("MC-09", High, "/users")
+	if text := fmt.Sprint(r); strings.Contains(text, "secret") {
+		t.Errorf("a password is told: %s", text)
+	}
+	s.apply(r.Fix)
+	s.gone("MC-09", "")
+	s.restart() // memcached still reads it
+	s.gone("MC-09", "")
 }
 
 func TestFixOfBothProtocols(t *testing.T) {
@@ -313,6 +371,29 @@ func TestAnotherUserBehindTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.restart()
+	s.gone("MC-10", "")
+}
+
+// TestAnotherSocketInItsPlace holds that a socket which another user has put in
+// place of memcached's is told from it.
+func TestAnotherSocketInItsPlace(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u memcache\n")
+	s.restart()
+	s.gone("MC-10", "")
+	if err := os.Remove(s.run + "/s"); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("unix", s.run+"/s") // root's
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	if err := os.Chmod(s.run+"/s", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := s.found("MC-10", Critical, "owner")
+	ln.Close()
+	s.apply(r.Fix)
 	s.gone("MC-10", "")
 }
 

@@ -83,19 +83,16 @@ func judgeRoot(c cache) []Verdict {
 	if uid != 0 {
 		return c.orPass(nil, "runs as "+userName(c.facts, uid), seen)
 	}
-	return []Verdict{c.fail("", "runs as root", c.ownUser("memcache"), seen)}
+	return []Verdict{c.fail("", "runs as root", c.ownUser(), seen)}
 }
 
 // ownUser starts memcached as a user of its own, who is made if need be and must
 // be able to bind the socket.
-func (c cache) ownUser(fallback string) Fix {
+func (c cache) ownUser() Fix {
 	name, _, exists := accountOf(c.facts)
-	if !exists {
-		name = fallback
-	}
 	var before []string
 	if !exists {
-		before = append(before, "useradd --system --no-create-home --shell /usr/sbin/nologin "+name)
+		before = append(before, fmt.Sprintf("id %s >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin %s", name, name))
 	}
 	if path := c.socketPath(); path != "" && !sharedFolder(filepath.Dir(path)) {
 		before = append(before, "chown "+name+" "+quote(filepath.Dir(path)))
@@ -143,7 +140,7 @@ func judgeShared(c cache) []Verdict {
 	if more := len(others) - most; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	fix := c.ownUser("memcache")
+	fix := c.ownUser()
 	if name, own, exists := accountOf(c.facts); exists && own == uid {
 		fix = Fix{Text: "run " + text + " as another user than " + name + ": nothing else belongs to that account",
 			Commands: []string{"ps -o pid,user,args -u " + name}}

@@ -30,6 +30,9 @@ func judgeSocket(c cache) []Verdict {
 		return append(found, c.fail("", "should listen on "+path+", which is a "+file.Kind, Fix{
 			Text: "find out who put it there, remove it and restart memcached", Commands: []string{"ls -l " + quote(path)}}, fileEvidence(file)))
 	}
+	if want, known := c.expected(); known && len(found) == 0 && file.UID != want {
+		found = append(found, c.held("owner", file.UID, want, fileEvidence(file)))
+	}
 	found = append(found, c.judgeMode(file)...)
 	found = append(found, c.judgeFolders(path)...)
 	return c.orPass(found, "listens on a socket that others cannot reach or replace", fileEvidence(file))
@@ -146,22 +149,39 @@ func isGuard(p *host.Process) bool {
 	return p.IsSlabgate() && slices.Contains(p.Args[1:], "run")
 }
 
+// expected is the user who should hold its address: the one that slabgate is told
+// to expect, else the one of its process.
+func (c cache) expected() (uid int, ok bool) {
+	switch {
+	case c.isUpstream() && c.facts.Subject.ExpectUID >= 0:
+		return c.facts.Subject.ExpectUID, true
+	case c.Process != nil && c.Process.StatusOK && strings.HasPrefix(c.Address, "unix:"):
+		return c.Process.UID, true
+	default:
+		return 0, false
+	}
+}
+
 // judgePeer compares who holds the address with who should.
 func (c cache) judgePeer() []Verdict {
-	if !c.isUpstream() || c.facts.Subject.ExpectUID < 0 {
-		return nil
-	}
-	want := c.facts.Subject.ExpectUID
+	want, known := c.expected()
 	uid, seen, ok := c.holder()
-	if !ok || uid == want {
+	if !known || !ok || uid == want {
 		return nil
 	}
-	fix := Fix{Text: "stop whoever holds " + c.Address + ", then start memcached; look at what clients stored and read in the meantime as known to " + userName(c.facts, uid)}
+	return []Verdict{c.held("peer", uid, want, seen)}
+}
+
+// held is the finding that another user is behind its address.
+func (c cache) held(part string, uid, want int, seen Evidence) Verdict {
+	fix := Fix{
+		Text: "stop whoever holds " + c.Address + ", then start memcached; take what clients stored and read in the meantime as known to " + userName(c.facts, uid),
+	}
 	if s := c.listener(); s != nil && s.PID != 0 {
 		fix.Commands = []string{fmt.Sprintf("ps -fp %d", s.PID), fmt.Sprintf("kill %d", s.PID)}
 	}
 	fix.Commands = append(fix.Commands, c.systemctl("restart"))
-	return []Verdict{c.fail("peer", fmt.Sprintf("is held by %s, and not by %s", userName(c.facts, uid), userName(c.facts, want)), fix, seen)}
+	return c.fail(part, fmt.Sprintf("is held by %s, and not by %s", userName(c.facts, uid), userName(c.facts, want)), fix, seen)
 }
 
 // judgeBypass tells from what this very user was answered.

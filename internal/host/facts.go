@@ -20,6 +20,7 @@ type Facts struct {
 	Settings  map[string]string // sysctls by name: net.ipv4.conf.all.route_localnet
 	Firewall  Firewall
 	Answers   []Answer // of every memcached port that was tried
+	Trials    []Trial  // of what more than looking was allowed for
 	Accounts  []Account
 	Place     Place
 	Clock     Clock
@@ -100,6 +101,14 @@ type Answer struct {
 	UID     int    // the user who asked
 }
 
+// Trial is something that was done to memcached as any neighbour could.
+type Trial struct {
+	What    string // TrialItem or TrialPort
+	Address string
+	Error   string // why it did not come off; empty if it did
+	UID     int    // the user who tried
+}
+
 // Firewall is what filters packets, in the tools' own words.
 type Firewall struct {
 	NFT      string // nft list ruleset
@@ -146,7 +155,7 @@ type Clock struct {
 // File is a file that matters, or a folder on the way to one.
 type File struct {
 	Path  string
-	For   string // what it is: key, users, config, policy, audit, state, socket, folder
+	For   string // what it is: key, certificate, users, config, policy, audit, state, socket, folder
 	Mode  uint32 // permission bits with setuid, setgid and sticky, as stat tells
 	Kind  string // file, folder, socket or other
 	UID   int

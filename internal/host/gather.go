@@ -43,8 +43,9 @@ var steps = []step{
 	{"the surroundings", true, (*gathering).gatherPlace},
 	{"files", true, (*gathering).gatherFiles},
 	{"memcached", true, (*gathering).gatherMemcached},
+	{"trials", false, (*gathering).gatherTrials},
 	{"settings of the kernel", true, (*gathering).gatherSettings},
-	{"the firewall", true, (*gathering).gatherFirewall},
+	{"the firewall", false, (*gathering).gatherFirewall}, // it takes other programs, which the daemon does not start
 	{"accounts", false, (*gathering).gatherAccounts},
 	{"the clock", false, (*gathering).gatherClock},
 }

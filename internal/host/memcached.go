@@ -165,21 +165,44 @@ func (g *gathering) named() (all []string) {
 	return all
 }
 
-// ours tells whether slabgate listens at an address.
+// ours tells whether it is slabgate that answers at an address.
 func (g *gathering) ours(at netip.AddrPort) bool {
-	for i := range g.facts.Sockets {
-		s := &g.facts.Sockets[i]
-		if p := g.facts.Process(s.PID); p != nil && p.IsSlabgate() && s.Network == "tcp" && covers(s.Addr, at) {
-			return true
-		}
+	s := g.listener(at)
+	if s == nil {
+		return false
+	}
+	if p := g.facts.Process(s.PID); p != nil {
+		return p.IsSlabgate()
 	}
 	if g.facts.Subject == nil {
 		return false
 	}
 	return slices.ContainsFunc(g.facts.Subject.Listeners, func(l SubjectListener) bool {
-		listener, err := netip.ParseAddrPort(l.Address)
-		return err == nil && covers(listener, at)
+		address := l.Address
+		if strings.HasPrefix(address, ":") {
+			address = "[::]" + address
+		}
+		own, err := netip.ParseAddrPort(address)
+		everywhere := own.Addr().IsUnspecified() && s.Addr.Addr().IsUnspecified() && own.Port() == s.Addr.Port()
+		return err == nil && (everywhere || covers(own, s.Addr))
 	})
+}
+
+// listener is the TCP listener that answers at an address: that address itself,
+// else a listener on every address.
+func (g *gathering) listener(at netip.AddrPort) (found *Socket) {
+	for i := range g.facts.Sockets {
+		s := &g.facts.Sockets[i]
+		host := s.Addr.Addr()
+		switch {
+		case s.Network != "tcp" || s.Addr.Port() != at.Port():
+		case covers(s.Addr, at):
+			return s
+		case host.IsUnspecified() && (host.Is6() || at.Addr().Unmap().Is4()):
+			found = s
+		}
+	}
+	return found
 }
 
 // covers tells whether a listener is the one that is meant by an address.
@@ -219,16 +242,8 @@ func (g *gathering) holder(address string) *Process {
 	if err != nil {
 		return nil
 	}
-	var wide *Process
-	for i := range g.facts.Sockets {
-		s := &g.facts.Sockets[i]
-		switch p := g.facts.Process(s.PID); {
-		case s.Network != "tcp" || p == nil:
-		case covers(s.Addr, at):
-			return p
-		case s.Addr.Port() == at.Port() && s.Addr.Addr().IsUnspecified():
-			wide = p
-		}
+	if s := g.listener(at); s != nil {
+		return g.facts.Process(s.PID)
 	}
-	return wide
+	return nil
 }

@@ -56,9 +56,9 @@ func (r *Recorder) first(what string) (bool, func(error)) {
 
 // write writes a file of the tree.
 func (r *Recorder) write(name string, data []byte) {
-	isNew, done := r.first(name)
+	isNew, end := r.first(name)
 	if !isNew {
-		done(nil)
+		end(nil)
 		return
 	}
 	path := filepath.Join(r.dir, inside(name))
@@ -66,14 +66,14 @@ func (r *Recorder) write(name string, data []byte) {
 	if err == nil {
 		err = os.WriteFile(path, data, 0o600)
 	}
-	done(err)
+	end(err)
 }
 
 // add adds a line to a file of the tree.
 func (r *Recorder) add(file, line string) {
-	isNew, done := r.first(file + ": " + line)
+	isNew, end := r.first(file + ": " + line)
 	if !isNew {
-		done(nil)
+		end(nil)
 		return
 	}
 	f, err := os.OpenFile(filepath.Join(r.dir, file), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -81,7 +81,7 @@ func (r *Recorder) add(file, line string) {
 		_, err = f.WriteString(line + "\n")
 		err = errors.Join(err, f.Close())
 	}
-	done(err)
+	end(err)
 }
 
 // fail writes down that something may not be seen. What does not exist does not in
@@ -114,11 +114,11 @@ func (r *Recorder) ReadDir(name string) ([]string, error) {
 		r.fail("list", name, err)
 		return names, err
 	}
-	isNew, done := r.first("folder " + name)
+	isNew, end := r.first("folder " + name)
 	if isNew {
 		err = os.MkdirAll(filepath.Join(r.dir, inside(name)), 0o700)
 	}
-	done(err)
+	end(err)
 	return names, nil
 }
 
@@ -129,9 +129,9 @@ func (r *Recorder) Readlink(name string) (string, error) {
 		r.fail("link", name, err)
 		return target, err
 	}
-	isNew, done := r.first("link " + name)
+	isNew, end := r.first("link " + name)
 	if !isNew {
-		done(nil)
+		end(nil)
 		return target, nil
 	}
 	path := filepath.Join(r.dir, inside(name))
@@ -139,7 +139,7 @@ func (r *Recorder) Readlink(name string) (string, error) {
 	if err == nil {
 		err = os.Symlink(target, path)
 	}
-	done(err)
+	end(err)
 	return target, nil
 }
 
@@ -208,8 +208,8 @@ func (r *Recorder) keepSubject(s *Subject) {
 	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		_, done := r.first(subjectFile)
-		done(err)
+		_, end := r.first(subjectFile)
+		end(err)
 		return
 	}
 	r.write(subjectFile, append(data, '\n'))

@@ -22,6 +22,7 @@ const (
 	clockFile   = "clock.txt"
 	subjectFile = "slabgate.json"
 	askFolder   = "ask"
+	trialsFile  = "trials.txt"
 )
 
 // tree is a captured tree.
@@ -29,6 +30,7 @@ type tree struct {
 	root   *os.Root
 	stats  map[string]Info
 	errors map[failure]error
+	trials map[failure]error
 	now    time.Time
 }
 
@@ -46,6 +48,7 @@ type failure struct{ op, name string }
 //	                              for / and :, and # peer uid 109 pid 812 may come first
 //	time.txt                      is when it was captured, as RFC 3339
 //	clock.txt                     has synced=true max_error=12ms
+//	trials.txt                    has item 127.0.0.1:11211 done, or why it did not come off
 //	slabgate.json                 is the [Subject]
 //
 // A file that stat.txt does not know is root's, with mode 0644, and a folder is
@@ -64,6 +67,7 @@ func (t *tree) load() error {
 	for name, parse := range map[string]func(string) error{
 		statFile:   func(s string) (err error) { t.stats, err = parseStats(s); return err },
 		errorsFile: func(s string) (err error) { t.errors, err = parseFailures(s); return err },
+		trialsFile: func(s string) (err error) { t.trials, err = parseFailures(s); return err },
 		timeFile: func(s string) (err error) {
 			t.now, err = time.Parse(time.RFC3339Nano, strings.TrimSpace(s))
 			return err
@@ -211,6 +215,20 @@ func (t *tree) Clock() (Clock, error) {
 func (t *tree) Now() time.Time { return t.now }
 
 func (t *tree) Live() bool { return false }
+
+// done is what trials.txt says of a trial that came off.
+const done = "done"
+
+func (t *tree) try(_ context.Context, what, address string) error {
+	switch err := t.trials[failure{what, address}]; {
+	case err == nil:
+		return errNoTrial
+	case err.Error() == done:
+		return nil
+	default:
+		return err
+	}
+}
 
 // subject is the configuration that the tree has, or nil.
 func (t *tree) subject() (*Subject, error) {
