@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/internal/host"
 	"github.com/slabgate/slabgate/internal/testkit"
 )
@@ -252,8 +253,16 @@ func plantStranger(t *testing.T) {
 	s := networkCache(t, "-l 127.0.0.1\n-p 11211\n-U 0\n-u memcache\n")
 	s.startStranger("stranger", "-l", "0.0.0.0", "-p", "8000")
 	r := s.finding("NET-09", "tcp 0.0.0.0:8000")
-	if r == nil || !strings.Contains(r.Text, "stranger (pid ") || !strings.Contains(r.Fix.Config, `subject = "tcp 0.0.0.0:8000"`) {
+	if r == nil || !strings.Contains(r.Text, "stranger (pid ") || !strings.Contains(r.Fix.Config, `subject: "tcp 0.0.0.0:8000"`) {
 		t.Fatalf("got %+v, want who it is and how to answer for it", r)
+	}
+	facts := s.look(nil)
+	report := NewReport(facts, examineOne(facts, "NET-09"))
+	before := report.Exposure
+	waiver := Waiver{ID: "NET-09", Subject: r.Subject, Reason: "a game of ours", Owner: "ada", Expires: facts.Time.AddDate(0, 1, 0).Format(time.DateOnly)}
+	report, found := Waive(report, &Waivers{Waivers: []Waiver{waiver}}, func(l finding.List) finding.List { return l })
+	if len(found) > 0 || report.Counts.Waived != 1 || report.Counts.Medium != 0 || report.Exposure >= before {
+		t.Errorf("with a waiver: %v, %+v, exposure %v after %v", found, report.Counts, report.Exposure, before)
 	}
 	s.mend("NET-09", "tcp 0.0.0.0:8000", Medium)
 }

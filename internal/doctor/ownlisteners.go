@@ -137,7 +137,7 @@ func unanswered(f *host.Facts, s *host.Socket) Verdict {
 	}
 	fix := stopFix(f, s)
 	fix.Text += "; or answer for it with this in the file of --waive"
-	fix.Config = fmt.Sprintf("[[waiver]]\nid = \"NET-09\"\nsubject = %q\nreason = \"what it is for\"\nowner = \"who answers for it\"\nexpires = %q\n",
+	fix.Config = fmt.Sprintf("waivers:\n  - id: NET-09\n    subject: %q\n    reason: \"what it is for\"\n    owner: \"who answers for it\"\n    expires: %q\n",
 		socketName(s), f.Time.AddDate(waiverYears, 0, 0).Format(time.DateOnly))
 	v := fail(socketName(s), fmt.Sprintf("%s %s %s", holderName(f, s), does, s.Addr), fix, socketEvidence(s))
 	if loopback(s.Addr.Addr()) {
