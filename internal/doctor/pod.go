@@ -99,7 +99,7 @@ func judgePodPort(f *host.Facts) (found []Verdict) {
 	if f.WhyUnseen("/proc/net/tcp") != "" {
 		return skip("/proc/net/tcp was not looked at: " + f.WhyUnseen("/proc/net/tcp"))
 	}
-	ports := cachePorts(f)
+	ports := podPorts(f)
 	for i := range f.Sockets {
 		s := &f.Sockets[i]
 		if s.Network != "tcp" || !slices.Contains(ports, s.Addr.Port()) {
@@ -114,9 +114,9 @@ func judgePodPort(f *host.Facts) (found []Verdict) {
 	return orPass(found, "nothing listens on memcached's port", Evidence{Source: "/proc/net/tcp"})
 }
 
-// cachePorts are the ports on which a memcached is to be expected: those that are
+// podPorts are the ports on which a memcached is to be expected: those that are
 // known, and the usual one unless slabgate has taken it.
-func cachePorts(f *host.Facts) (ports []uint16) {
+func podPorts(f *host.Facts) (ports []uint16) {
 	add := func(address string) {
 		if _, port, err := net.SplitHostPort(address); err == nil {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
