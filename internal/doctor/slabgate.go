@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slabgate/slabgate/internal/host"
@@ -95,28 +96,45 @@ var guard = []Check{
 	},
 }
 
-// server is the slabgate that serves here: at a start the process itself. It is
-// nil if none is to be seen.
-func server(f *host.Facts) *host.Process {
+// servers are the slabgates that serve here: at a start the process itself. Anybody
+// may call a process so, which can add findings and hide none.
+func servers(f *host.Facts) (all []*host.Process) {
 	if isGuard(&f.Self) {
-		return &f.Self
+		return []*host.Process{&f.Self}
 	}
 	for i := range f.Processes {
 		if isGuard(&f.Processes[i]) {
-			return &f.Processes[i]
+			all = append(all, &f.Processes[i])
 		}
 	}
-	return nil
+	return all
 }
 
-// perServer judges the slabgate that serves.
+// server is the one of them that has slabgate's own user, or else the first; nil
+// if none is to be seen.
+func server(f *host.Facts) *host.Process {
+	all := servers(f)
+	for _, p := range all {
+		if p.StatusOK && slices.Contains(guards(f), p.UID) {
+			return p
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
+}
+
+// perServer judges each slabgate that serves.
 func perServer(judge func(*host.Facts, *host.Process) []Verdict) func(*host.Facts) []Verdict {
-	return func(f *host.Facts) []Verdict {
-		p := server(f)
-		if p == nil {
+	return func(f *host.Facts) (found []Verdict) {
+		for _, p := range servers(f) {
+			found = append(found, judge(f, p)...)
+		}
+		if len(found) == 0 {
 			return skip("no running slabgate is to be seen")
 		}
-		return judge(f, p)
+		return found
 	}
 }
 
@@ -170,6 +188,7 @@ var podLines = map[string]string{
 	"NoNewPrivileges=yes":              "securityContext:\n  allowPrivilegeEscalation: false\n",
 	"SystemCallFilter=@system-service": "securityContext:\n  seccompProfile:\n    type: RuntimeDefault\n",
 	"LimitCORE=0":                      "command: [prlimit, --core=0, /slabgate]\n",
+	"UnsetEnvironment=GODEBUG":         "env: []                   # without GODEBUG\n",
 	"ProtectSystem=strict":             "securityContext:\n  readOnlyRootFilesystem: true\n",
 }
 

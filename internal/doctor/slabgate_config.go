@@ -112,7 +112,7 @@ func onLoopback(address string) bool {
 // What slabgate needs: files beyond its connections, memory at rest and for each
 // client.
 const (
-	freeFiles     = 64
+	freeFiles      = 64
 	restMemory     = 24 << 20
 	memoryOfClient = 40 << 10
 )

@@ -51,12 +51,8 @@ func judgeFile(f *host.Facts, file *host.File) (found []Verdict) {
 	secret := file.For == "key" || file.For == "users"
 	seen := fileEvidence(file)
 	if secret && file.Mode&0o077&^0o040 != 0 {
-		mode := "0600"
-		if file.Mode&0o040 != 0 && (file.UID == 0 || !ownedByServer(f, file)) {
-			mode = "0640"
-		}
 		return []Verdict{fail(file.Path, fmt.Sprintf("%s (%s) has mode %04o, so that others may read or change it", file.Path, file.For, file.Mode), Fix{
-			Text: "let only its owner, and slabgate's group, read it; if others may have read it, replace what is in it", Commands: []string{"chmod " + mode + " " + quote(file.Path)},
+			Text: "let only its owner, and slabgate's group, read it; if others may have read it, replace what is in it", Commands: closeSecret(f, file),
 		}, seen)}
 	}
 	if open := writable(file); open != "" {
@@ -70,12 +66,25 @@ func judgeFile(f *host.Facts, file *host.File) (found []Verdict) {
 		}, seen)
 		found = append(found, v.at(Medium))
 	}
-	if file.UID != 0 && !ownedByServer(f, file) && server(f) != nil {
+	if file.UID != 0 && !ownedByServer(f, file) && len(guards(f)) > 0 {
 		found = append(found, fail(file.Path, fmt.Sprintf("%s (%s) belongs to uid %d, who is neither root nor slabgate", file.Path, file.For, file.UID), Fix{
 			Text: "give it to root", Commands: []string{"chown root " + quote(file.Path)},
 		}, seen))
 	}
 	return found
+}
+
+// closeSecret are the commands that leave a secret to slabgate and root. What is
+// root's, slabgate reads by its group.
+func closeSecret(f *host.Facts, file *host.File) []string {
+	if ownedByServer(f, file) {
+		return []string{"chmod 0600 " + quote(file.Path)}
+	}
+	p := server(f)
+	if p == nil || !p.StatusOK || p.UID == 0 || p.GID == file.GID || slices.Contains(p.Groups, file.GID) {
+		return []string{"chmod 0640 " + quote(file.Path)}
+	}
+	return []string{fmt.Sprintf("chgrp %d %s", p.GID, quote(file.Path)), "chmod 0640 " + quote(file.Path)}
 }
 
 // writable tells who else may write a file, or empty. In a folder with the sticky
@@ -170,15 +179,20 @@ func isSecret(name, value string) bool {
 }
 
 func judgeSecrets(f *host.Facts) (found []Verdict) {
-	p := server(f)
-	if p == nil {
+	for _, p := range servers(f) {
+		found = append(found, judgeSecretsOf(p)...)
+	}
+	if len(found) == 0 {
 		return pass("no running slabgate is to be seen, and so no secret of one")
 	}
-	name := func(i int) string { return fmt.Sprintf("argument %d", i) }
+	return found
+}
+
+func judgeSecretsOf(p *host.Process) (found []Verdict) {
 	for i, arg := range p.Args {
 		key, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if isSecret(key, value) || secretValue.MatchString(arg) {
-			found = append(found, secretFound(p, "cmdline", name(i)))
+			found = append(found, secretFound(p, "cmdline", fmt.Sprintf("argument %d", i)))
 		}
 	}
 	for _, entry := range p.Environ {
