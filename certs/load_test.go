@@ -336,3 +336,20 @@ func runBreakages(t *testing.T, table []breakage) {
 		})
 	}
 }
+
+// TestInspect shows what files hold, also those that Load refuses.
+func TestInspect(t *testing.T) {
+	r := newRig(t)
+	old := r.authority(t, lives(time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour)))
+	r.ClientCA = r.file(t, bytesOf(t, r.CAFile()), old)
+	if m, _ := Load(r.Config); m == nil {
+		t.Log("Load refuses it, as it may")
+	}
+	chain, cas := Inspect(r.Config)
+	if len(chain) == 0 || len(cas) != 2 || time.Now().Before(cas[1].NotAfter) {
+		t.Errorf("%d in the chain, CAs %v", len(chain), cas)
+	}
+	if chain, cas := Inspect(Config{Cert: r.missing(), Key: r.missing(), ClientAuth: "none"}); len(chain)+len(cas) != 0 {
+		t.Errorf("found %v and %v where there is nothing", chain, cas)
+	}
+}

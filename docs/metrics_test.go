@@ -30,24 +30,26 @@ func metricsTable() string {
 	return out.String()
 }
 
-// TestMetricsAreDocumented compares the table of metrics.md with the program, or
-// writes it.
-func TestMetricsAreDocumented(t *testing.T) {
-	const begin, end = "<!-- metrics -->\n", "<!-- end -->\n"
-	text := read(t, "metrics.md")
+func TestMetricsAreDocumented(t *testing.T) { generated(t, "metrics.md", "metrics", metricsTable()) }
+
+// generated compares the part of a page between <!-- name --> and <!-- end --> with
+// what the program says, or writes it.
+func generated(t *testing.T, page, name, want string) {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n", "<!-- end -->\n"
+	text := read(t, page)
 	before, rest, ok := strings.Cut(text, begin)
 	table, after, also := strings.Cut(rest, end)
 	if !ok || !also {
-		t.Fatalf("metrics.md has no place between %q and %q", begin, end)
+		t.Fatalf("%s has no place between %q and %q", page, begin, end)
 	}
-	want := metricsTable()
 	if table == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of metrics.md is not that of the program; run go test ./docs -run TestMetrics -update")
+		t.Fatalf("%s: %s are not those of the program; run go test ./docs -run %s -update", page, name, t.Name())
 	}
-	if err := os.WriteFile("metrics.md", []byte(before+begin+want+end+after), 0o644); err != nil {
+	if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

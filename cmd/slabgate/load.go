@@ -78,7 +78,7 @@ func (s *source) load(generation uint64) *loaded {
 	fmt.Fprintln(digest, l.config.Logins.Users, l.users(snap, generation))
 	fmt.Fprintln(digest, l.config.Policy, l.compile(snap))
 	snap.Digest = hex.EncodeToString(digest.Sum(nil))
-	l.found = append(l.found, doctor.Check(l.config.Upstreams[0].Address, os.Getenv("GODEBUG"))...)
+	l.found = append(l.found, doctor.AtStart(l.config.Upstreams[0].Address, os.Getenv("GODEBUG"))...)
 	if !l.found.Failed() {
 		l.snapshot = snap
 	}

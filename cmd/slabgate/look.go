@@ -23,11 +23,12 @@ type lookout struct {
 	delays    metrics.Window
 	sightings status.Sightings
 
-	mu       sync.Mutex
-	upstream status.Upstream
-	loaded   time.Time // when the configuration in force came into it
-	warnings []status.Warning
-	reload   *status.Reload
+	mu           sync.Mutex
+	upstream     status.Upstream
+	loaded       time.Time        // when the configuration in force came into it
+	warnings     []status.Warning // of the configuration in force
+	surroundings []status.Warning // that slabgate doctor would find, of what every start looks at
+	reload       *status.Reload
 }
 
 func newLookout(found finding.List, now time.Time) *lookout {

@@ -55,7 +55,7 @@ func (l *lookout) fill(s *status.Document) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.Config.Loaded, s.Config.Reload = l.loaded.UTC(), l.reload
-	s.Upstream, s.Warnings = l.upstream, l.warnings
+	s.Upstream, s.Warnings = l.upstream, slices.Concat([]status.Warning{}, l.warnings, l.surroundings)
 }
 
 // listening is where clients come in, and how many have.

@@ -96,10 +96,10 @@ func newRoot(io stdio) *cobra.Command {
 	root.SetErr(io.err)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		newRun(io), newCheck(io), newDenials(io), newExplain(io), newFlush(io), newPolicy(io),
+		newRun(io), newCheck(io), newDenials(io), newDoctor(io), newExplain(io), newFlush(io), newPolicy(io),
 		newReload(io), newDrain(io), newStop(io), newWait(io), newHealthcheck(io),
 		newUser(io), newCert(io), newHash(io), newVersion(io),
-		newStatus(io), newTop(io), newClients(io),
+		newStatus(io), newTop(io), newClients(io), newProbe(io),
 	)
 	root.AddCommand(newHolds(io)...)
 	root.SetHelpCommand(newHelp(io, root))

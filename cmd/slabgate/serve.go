@@ -20,6 +20,7 @@ import (
 	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/denials"
 	"github.com/slabgate/slabgate/internal/generations"
+	"github.com/slabgate/slabgate/internal/host"
 	"github.com/slabgate/slabgate/internal/learn"
 	"github.com/slabgate/slabgate/internal/metrics"
 	"github.com/slabgate/slabgate/internal/systemd"
@@ -69,6 +70,7 @@ type daemon struct {
 	listeners  []*proxy.Listener
 	admin      *admin.Listener // nil for none
 	vitals     *vitals
+	subject    *host.Subject // what the survey judges
 	shutdown   config.Shutdown
 	started    *config.Config  // what can't be changed by a reload is compared with it
 	snapshot   *proxy.Snapshot // in force
@@ -153,7 +155,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		source: c.source, log: newLogger(l.config.Log, io.err), metrics: new(metrics.Metrics),
 		shutdown: l.config.Shutdown, started: l.config, snapshot: l.snapshot, generation: 1, denials: denials.New(),
 		parts: l.parts, orders: make(chan func()), reopen: make(chan struct{}, 1),
-		look: newLookout(l.found, time.Now()),
+		look: newLookout(l.found, time.Now()), subject: subjectOf(c.path, l),
 	}
 	d.follows(l.config)
 	limitMemory()
@@ -220,6 +222,7 @@ func (d *daemon) serve(ctx context.Context) {
 	parts.Go(func() { d.serveWeb(looking) })
 	parts.Go(func() { d.vitals.run(looking) })
 	parts.Go(func() { d.vitals.pulse(looking) })
+	parts.Go(func() { d.survey(looking, d.subject) })
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)

@@ -28,7 +28,9 @@ var mayImport = map[string][]string{
 	"upstream":             {"internal/buffers", "internal/finding", "internal/metrics", "internal/poll", "protocol"},
 	"internal/audit":       {"auth", "internal/finding", "internal/metrics", "policy"},
 	"internal/denials":     {},
-	"internal/doctor":      {"internal/finding"},
+	"internal/doctor":      {"internal/finding", "internal/host"},
+	"internal/host":        {},
+	"internal/probe":       {"internal/doctor", "internal/host"},
 	"internal/exporter":    {"internal/metrics", "protocol"},
 	"internal/generations": {"protocol"},
 	"internal/learn":       {"policy", "protocol"},
@@ -46,7 +48,7 @@ var mayImport = map[string][]string{
 	"scripts/summary":      {},
 	"cmd/slabgate": {
 		"auth", "certs", "internal/admin", "internal/audit", "internal/config", "internal/denials", "internal/doctor", "internal/exporter", "internal/finding",
-		"internal/generations", "internal/learn", "internal/metrics", "internal/page", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
+		"internal/generations", "internal/host", "internal/learn", "internal/metrics", "internal/page", "internal/probe", "internal/status", "internal/systemd", "internal/watch", "policy", "protocol", "proxy", "upstream",
 	},
 }
 
@@ -64,7 +66,7 @@ var mayUse = map[string][]string{
 	"go.yaml.in/yaml/v3":                  {"internal/config"},
 	"github.com/spf13/cobra":              {"cmd/slabgate"},
 	"golang.org/x/term":                   {"cmd/slabgate"},
-	"golang.org/x/sys":                    {"cmd/slabgate", "internal/poll", "proxy"},
+	"golang.org/x/sys":                    {"cmd/slabgate", "internal/host", "internal/poll", "proxy"},
 	"go.uber.org/zap":                     {"cmd/slabgate", "internal/admin", "internal/generations", "internal/watch", "proxy", "upstream"},
 	"github.com/prometheus/client_golang": {"internal/admin", "internal/exporter"},
 	"go.uber.org/goleak":                  {"internal/testkit"},
@@ -82,7 +84,7 @@ var mayNotUse = map[string]map[string]string{
 
 // mayStart are the files in which a goroutine may be started: each has an owner
 // that waits for it.
-var mayStart = []string{"proxy/server.go", "upstream/lane.go", "cmd/slabgate/serve.go", "cmd/slabgate/look.go", "cmd/slabgate/drain.go", "cmd/slabgate/reload.go", "cmd/slabgate/loading.go", "bench/load.go"}
+var mayStart = []string{"proxy/server.go", "upstream/lane.go", "cmd/slabgate/serve.go", "cmd/slabgate/look.go", "cmd/slabgate/drain.go", "cmd/slabgate/reload.go", "cmd/slabgate/loading.go", "bench/load.go", "internal/host/askall.go"}
 
 // source is one Go file that ships.
 type source struct {

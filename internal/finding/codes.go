@@ -392,4 +392,12 @@ var Codes = []Code{
 		"upstream of an identity names one of upstreams in slabgate.yaml, of which this version has one."},
 	{"SG1412", "files that can't be read in time",
 		"A reload reads every file within ten seconds, or is refused: what was in force stays in force. A network file system or a disk that does not answer does this. When it answers again the files are read once more."},
+	{"SG1450", "a waiver without reason or owner",
+		"What doctor found may stay as it is only if somebody says why, and answers for it until a day."},
+	{"SG1451", "a waiver of an unknown check",
+		"The id is that of the record in the report, as in NET-09. A mistyped one would waive nothing and look as if it did."},
+	{"SG1452", "a waiver without a day on which it ends",
+		"expires is the last day on which the waiver counts, written year, month, day with hyphens: 2027-01-31. The day ends with UTC."},
+	{"SG1453", "two waivers of one finding",
+		"Which reason and which owner count would be a matter of their order. Keep one of the two."},
 }

@@ -39,7 +39,7 @@ type Document struct {
 	Denials      Denials       `json:"denials"`
 	Traffic      Traffic       `json:"traffic"`
 	Holds        Holds         `json:"holds"`
-	Warnings     []Warning     `json:"warnings"` // of the configuration in force
+	Warnings     []Warning     `json:"warnings"` // of the configuration in force, and of the surroundings
 }
 
 // Build is which slabgate it is.

@@ -38,7 +38,7 @@ func TestGodebugThatWeakensTLSIsRefused(t *testing.T) {
 		{"tls3des", []string{"tls3des"}},
 		{"nottls3des=1", nil},
 	} {
-		got := Check("127.0.0.1:11211", tc.value)
+		got := AtStart("127.0.0.1:11211", tc.value)
 		if len(got) != len(tc.names) {
 			t.Errorf("%q: got %v, want %q", tc.value, got, tc.names)
 			continue
@@ -89,7 +89,7 @@ func TestSocketThatEverybodyReachesIsAWarning(t *testing.T) {
 		{0o777, 0o754, ""}, // seeing its name is not reaching it
 	} {
 		path := socket(t, tc.mode, tc.folder)
-		got := Check("unix:"+path, "")
+		got := AtStart("unix:"+path, "")
 		if codes(got) != tc.want {
 			t.Errorf("socket %04o in a folder %04o: got %v, want %q", tc.mode, tc.folder, got, tc.want)
 		}
@@ -104,7 +104,7 @@ func TestSocketThatEverybodyReachesIsAWarning(t *testing.T) {
 
 func TestSocketThatIsNotThereIsNoFault(t *testing.T) {
 	for _, upstream := range []string{"unix:" + filepath.Join(t.TempDir(), "none", "s"), "127.0.0.1:11211", "[::1]:11211", ""} {
-		if got := Check(upstream, ""); len(got) != 0 {
+		if got := AtStart(upstream, ""); len(got) != 0 {
 			t.Errorf("%q: got %v, want nothing", upstream, got)
 		}
 	}
