@@ -227,6 +227,7 @@ func bypassed(f *host.Facts, a host.Answer) Verdict {
 	}
 	v := fail("memcached "+a.Address, fmt.Sprintf("%s talks to memcached %s at %s without slabgate", userName(f, a.UID), a.Version, a.Address), fix,
 		Evidence{Source: a.Address, Text: fmt.Sprintf("VERSION %s, asked by uid %d", a.Version, a.UID)})
+	v.Evidence = append(v.Evidence, triedItem(f, a.Address)...)
 	if f.Place.Scope == "pod" {
 		v.Severity = Critical
 	}
@@ -283,5 +284,6 @@ func takeover(f *host.Facts, address string) Verdict {
 			text = fmt.Sprintf("%s listens on %s in place of %s: any user may once memcached is down, and slabgate would not tell", userName(f, uid), address, name)
 		}
 	}
+	evidence = append(evidence, triedPort(f, address)...)
 	return fail("memcached "+address, text, c.toSocket(), evidence...).at(severity)
 }
