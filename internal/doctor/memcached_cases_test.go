@@ -104,7 +104,7 @@ var cacheCases = []struct {
 	{"peer of another than the process", func(f *host.Facts) { f.Memcached[0].PeerUID = 33 }, "MC-10", "fail critical " + cacheUnix + " peer", "held by www-data (uid 33), and not by memcache (uid 112)", ""},
 	{"socket of another than the process", func(f *host.Facts) { f.Files[0].UID = 33 }, "MC-10", "fail critical " + cacheUnix + " owner", "held by www-data (uid 33), and not by memcache (uid 112)", ""},
 	{"listener of another", together(cacheOnTCP, func(f *host.Facts) { f.Subject.ExpectUID, f.Sockets[1].UID = 112, 33 }), "MC-10",
-		"fail critical memcached 127.0.0.1:11211 peer", "held by www-data (uid 33)", "kill 812"},
+		"fail critical memcached 127.0.0.1:11211 peer", "held by www-data (uid 33)", "kill -9 812"},
 	{"no socket", cacheOnTCP, "MC-10", "pass critical memcached 127.0.0.1:11211", "MC-13", ""},
 	{"not looked at", func(f *host.Facts) { f.Files = nil }, "MC-10", "skip critical " + cacheUnix, "", ""},
 	{"a file in its place", func(f *host.Facts) { f.Files[0].Kind = "file" }, "MC-10", "fail critical " + cacheUnix, "which is a file", ""},
@@ -131,10 +131,20 @@ var cacheCases = []struct {
 	}, "MC-13", "fail high memcached udp:127.0.0.1:11211", "", ""},
 	{"asked as root", together(cacheOnTCP, func(f *host.Facts) { f.Answers[0].UID = 0 }), "MC-13", "skip high", "runuser", ""},
 	{"asked as slabgate", together(cacheOnTCP, func(f *host.Facts) { f.Answers[0].UID = 990 }), "MC-13", "skip high", "another user", ""},
+	{"asked as who holds slabgate's port", together(cacheOnTCP, func(f *host.Facts) {
+		f.Subject.Listeners = []host.SubjectListener{{Address: ":11212"}}
+		f.Sockets = append(f.Sockets, host.Socket{Network: "tcp", Addr: netip.MustParseAddrPort("[::]:11212"), UID: 1000})
+	}), "MC-13", "skip high", "another user", ""},
+	{"asked as who calls himself slabgate", together(cacheOnTCP, func(f *host.Facts) {
+		f.Processes = append(f.Processes, host.Process{PID: 951, Comm: "slabgate", UID: 1000, StatusOK: true, Args: []string{"slabgate", "run"}})
+	}), "MC-13", "fail high memcached 127.0.0.1:11211", "", ""},
 	{"nothing tried", func(f *host.Facts) { f.Answers = nil }, "MC-13", "skip high", "", ""},
 
-	{"takeover", cacheOnTCP, "MC-14", "fail high memcached 127.0.0.1:11211", "any user may listen on 127.0.0.1:11211", "/etc/slabgate/slabgate.yaml"},
-	{"taken over", together(cacheOnTCP, func(f *host.Facts) { f.Sockets[1].UID = 33 }), "MC-14", "fail critical memcached 127.0.0.1:11211", "www-data (uid 33) listens", ""},
+	{"takeover", cacheOnTCP, "MC-14", "fail high memcached 127.0.0.1:11211", "any user may listen on 127.0.0.1:11211", "expect_uid: 112"},
+	{"taken over", together(cacheOnTCP, func(f *host.Facts) { f.Sockets[1].UID = 33 }), "MC-14", "fail critical memcached 127.0.0.1:11211", "www-data (uid 33) listens", "kill -9 812\nsystemctl restart memcached\nsed"},
+	{"takeover without an account", together(cacheOnTCP, func(f *host.Facts) { f.Accounts = nil }), "MC-14", "fail high memcached 127.0.0.1:11211", "", "expect_uid: 112"},
+	{"takeover of nobody knows whom", together(cacheOnTCP, func(f *host.Facts) { f.Accounts, f.Sockets = nil, nil }), "MC-14", "fail high memcached 127.0.0.1:11211", "", "unix:/run/memcached/memcached.sock"},
+	{"takeover in a pod", together(inScope("pod"), cacheOnTCP), "MC-14", "fail high memcached 127.0.0.1:11211", "", "expect_uid: 112"},
 	{"low port", together(cacheOnTCP, func(f *host.Facts) { f.Subject.Upstream = "127.0.0.1:211" }), "MC-14", "pass high", "only root", ""},
 	{"user expected", together(cacheOnTCP, func(f *host.Facts) { f.Subject.ExpectUID = 112 }), "MC-14", "pass high", "memcache (uid 112) alone", ""},
 	{"not asked for", together(cacheOnTCP, func(f *host.Facts) { f.Active = false }), "MC-14", "skip high", "--active", ""},

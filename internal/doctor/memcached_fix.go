@@ -224,6 +224,41 @@ func (c cache) toSocket() Fix {
 	return fix
 }
 
+// evict stops whoever holds the address and starts memcached there.
+func (c cache) evict() (commands []string) {
+	if s := c.listener(); s != nil && s.PID != 0 {
+		commands = []string{fmt.Sprintf("ps -fp %d", s.PID), fmt.Sprintf("kill -9 %d", s.PID)}
+	}
+	if c.contained() {
+		return commands
+	}
+	return append(commands, c.systemctl("restart"))
+}
+
+// expect is the fix that has slabgate talk to one user alone; memcached keeps what
+// it has.
+func (c cache) expect(uid int) Fix {
+	subject := c.facts.Subject
+	fix := Fix{
+		Text:   "name memcached's user in slabgate's configuration; better still, let both use a unix socket",
+		Config: fmt.Sprintf("upstreams:\n  - address: %q\n    expect_uid: %d\n", subject.Upstream, uid),
+	}
+	if c.contained() {
+		return fix
+	}
+	address := `address: *["'\'']?` + literal(subject.Upstream) + `["'\'']?`
+	line := fmt.Sprintf("expect_uid: %d", uid)
+	fix.Commands = []string{
+		"sed -i.bak -E -e '/^ *expect_uid: *-1 *$/d' -e 's/, *expect_uid: *-1//'" +
+			" -e '/[{]/s|(" + address + ")|\\1, " + line + "|;t'" +
+			" -e 's|^( *)(" + address + ".*)$|\\1\\2\\n\\1" + line + "|'" +
+			" -e 's|^( *)(- " + address + ".*)$|\\1\\2\\n\\1  " + line + "|' " + quote(subject.Path),
+		"slabgate check --config " + quote(subject.Path),
+		"systemctl restart slabgate",
+	}
+	return fix
+}
+
 // joinGroup lets slabgate reach a socket of memcached's group.
 func (c cache) joinGroup() []string {
 	name, _, exists := accountOf(c.facts)

@@ -122,6 +122,38 @@ func TestFixOfTheUpstreamChangesTheConfiguration(t *testing.T) {
 	}
 }
 
+// TestFixOfTheUserChangesTheConfiguration holds that the line printed for slabgate's
+// file adds the user in every way to write an upstream, once.
+func TestFixOfTheUserChangesTheConfiguration(t *testing.T) {
+	for _, tc := range []struct{ upstream, yaml, want string }{
+		{"127.0.0.1:11211", "upstreams:\n  - name: local\n    address: 127.0.0.1:11211\n    shared: 2\n",
+			"upstreams:\n  - name: local\n    address: 127.0.0.1:11211\n    expect_uid: 112\n    shared: 2\n"},
+		{"127.0.0.1:11211", "upstreams:\n  - address: \"127.0.0.1:11211\"   # ours\n    expect_uid: -1\n    name: local\n",
+			"upstreams:\n  - address: \"127.0.0.1:11211\"   # ours\n    expect_uid: 112\n    name: local\n"},
+		{"[::1]:11211", "upstreams: [{name: local, address: '[::1]:11211', expect_uid: -1}]\n",
+			"upstreams: [{name: local, address: '[::1]:11211', expect_uid: 112}]\n"},
+		{"127.0.0.1:11211", "upstreams:\n  - {name: local, address: \"127.0.0.1:11211\"}\n",
+			"upstreams:\n  - {name: local, address: \"127.0.0.1:11211\", expect_uid: 112}\n"},
+		{"127.0.0.1:11211", "listeners:\n  - {name: main, address: \":11212\"}\nupstreams:\n- address: 127.0.0.1:11211\n  name: local\n",
+			"listeners:\n  - {name: main, address: \":11212\"}\nupstreams:\n- address: 127.0.0.1:11211\n  expect_uid: 112\n  name: local\n"},
+	} {
+		file := filepath.Join(t.TempDir(), "slabgate.yaml")
+		if err := os.WriteFile(file, []byte(tc.yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := fineCache()
+		cacheOnTCP(f)
+		f.Subject.Upstream, f.Subject.Path = tc.upstream, file
+		command := caches(f)[0].expect(112).Commands[0]
+		if out, err := exec.Command("sh", "-e", "-c", command).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", command, err, out)
+		}
+		if data, _ := os.ReadFile(file); string(data) != tc.want {
+			t.Errorf("%s makes of\n%s\n%s\nwant\n%s", command, tc.yaml, data, tc.want)
+		}
+	}
+}
+
 func TestVersionsAreRead(t *testing.T) {
 	for text, want := range map[string][3]int{
 		"1.6.18": {1, 6, 18}, "1.6.18-1+deb12u1": {1, 6, 18}, "1.7.0-rc1": {1, 7, 0}, "1.6.9_beta": {1, 6, 9},

@@ -183,8 +183,17 @@ func (s *liveCache) apply(fix *Fix) {
 			if err != nil {
 				s.t.Fatalf("%s: %v: %s", command, err, out)
 			}
+			if pid, ok := strings.CutPrefix(command, "kill -9 "); ok {
+				testkit.Eventually(s.t, "process "+pid+" to end", func() bool { return ended(pid) })
+			}
 		}
 	}
+}
+
+// ended tells whether a process runs no more, whoever has still to wait for it.
+func ended(pid string) bool {
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 func TestFixOfMemcachedAsRoot(t *testing.T) {
@@ -345,13 +354,12 @@ func TestFixOfThePortThatAnotherUserTook(t *testing.T) {
 	s.conf, s.cmd = own, nil // he stays where he is
 	defer func() { impostor.Process.Kill(); impostor.Wait() }()
 	s.apply(r.Fix)
-	s.subject.Upstream = upstreamIn(t, s.yaml)
-	if want := "unix:" + s.run + "/memcached.sock"; s.subject.Upstream != want {
-		t.Fatalf("slabgate talks to %s, want %s", s.subject.Upstream, want)
-	}
-	s.subject.Files = map[string]string{s.run + "/memcached.sock": "socket"}
+	s.subject.ExpectUID = expectedIn(t, s.yaml)
 	s.gone("MC-14", "")
 	s.gone("MC-10", "")
+	if u, _ := user.Lookup("memcache"); strconv.Itoa(s.subject.ExpectUID) != u.Uid {
+		t.Errorf("slabgate expects uid %d, which is not memcache's", s.subject.ExpectUID)
+	}
 }
 
 // TestAnotherUserBehindTheAddress holds that a user who is expected is compared
@@ -363,7 +371,7 @@ func TestAnotherUserBehindTheAddress(t *testing.T) {
 	s.subject.Upstream = "127.0.0.1:" + port
 	s.subject.ExpectUID, _ = strconv.Atoi(own.Uid)
 	s.restart()
-	if r := s.found("MC-10", Critical, "peer"); !strings.Contains(r.Text, "nobody") || !slices.Contains(r.Fix.Commands, fmt.Sprintf("kill %d", s.cmd.Process.Pid)) {
+	if r := s.found("MC-10", Critical, "peer"); !strings.Contains(r.Text, "nobody") || !slices.Contains(r.Fix.Commands, fmt.Sprintf("kill -9 %d", s.cmd.Process.Pid)) {
 		t.Errorf("got %s\n%q", r.Text, r.Fix.Commands)
 	}
 	conf, _ := os.ReadFile(s.conf)
@@ -397,14 +405,19 @@ func TestAnotherSocketInItsPlace(t *testing.T) {
 	s.gone("MC-10", "")
 }
 
-func upstreamIn(t *testing.T, file string) string {
+// expectedIn is the user that a configuration of slabgate names.
+func expectedIn(t *testing.T, file string) int {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, address, _ := strings.Cut(string(text), "address:")
-	return strings.Trim(address, " \"'\n")
+	_, rest, _ := strings.Cut(string(text), "expect_uid: ")
+	uid, err := strconv.Atoi(strings.TrimRight(rest, " }]\n"))
+	if err != nil {
+		t.Fatalf("no user in\n%s", text)
+	}
+	return uid
 }
 
 func cachePort(t *testing.T) string {

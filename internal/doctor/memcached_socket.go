@@ -2,9 +2,11 @@ package doctor
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slabgate/slabgate/internal/host"
@@ -130,15 +132,29 @@ func (c cache) mayOwn(uid int) bool {
 	return slices.Contains(guards(c.facts), uid)
 }
 
-// guards are the users that slabgate runs as here.
+// guards are the users that slabgate runs as here: of its account, of whoever
+// holds the ports of its configuration, and of this process if it serves. What a
+// process calls itself proves nothing.
 func guards(f *host.Facts) (uids []int) {
-	for i := range f.Processes {
-		if p := &f.Processes[i]; p.StatusOK && isGuard(p) {
-			uids = append(uids, p.UID)
+	for _, a := range f.Accounts {
+		if a.Name == "slabgate" {
+			uids = append(uids, a.UID)
 		}
 	}
 	if isGuard(&f.Self) {
 		uids = append(uids, f.Self.UID)
+	}
+	if f.Subject == nil {
+		return uids
+	}
+	for _, l := range f.Subject.Listeners {
+		_, port, err := net.SplitHostPort(l.Address)
+		for i := range f.Sockets {
+			s := &f.Sockets[i]
+			if err == nil && s.Network == "tcp" && strconv.Itoa(int(s.Addr.Port())) == port {
+				uids = append(uids, s.UID)
+			}
+		}
 	}
 	return uids
 }
@@ -177,10 +193,7 @@ func (c cache) held(part string, uid, want int, seen Evidence) Verdict {
 	fix := Fix{
 		Text: "stop whoever holds " + c.Address + ", then start memcached; take what clients stored and read in the meantime as known to " + userName(c.facts, uid),
 	}
-	if s := c.listener(); s != nil && s.PID != 0 {
-		fix.Commands = []string{fmt.Sprintf("ps -fp %d", s.PID), fmt.Sprintf("kill %d", s.PID)}
-	}
-	fix.Commands = append(fix.Commands, c.systemctl("restart"))
+	fix.Commands = c.evict()
 	return c.fail(part, fmt.Sprintf("is held by %s, and not by %s", userName(c.facts, uid), userName(c.facts, want)), fix, seen)
 }
 
@@ -275,15 +288,25 @@ func takeover(f *host.Facts, address string) Verdict {
 	c := cacheAt(f, address)
 	text := "any user may listen on " + address + " once memcached is down, and slabgate would not tell"
 	evidence := []Evidence{{Source: f.Subject.Path, Text: address}}
-	severity := High
-	if uid, seen, ok := c.holder(); ok {
+	name, own, known := accountOf(f)
+	uid, seen, held := c.holder()
+	if held {
 		evidence = append(evidence, seen)
-		name, want, exists := accountOf(f)
-		if exists && uid != want {
-			severity = Critical
-			text = fmt.Sprintf("%s listens on %s in place of %s: any user may once memcached is down, and slabgate would not tell", userName(f, uid), address, name)
-		}
 	}
 	evidence = append(evidence, triedPort(f, address)...)
-	return fail("memcached "+address, text, c.toSocket(), evidence...).at(severity)
+	taken := held && known && uid != own
+	if !known {
+		own = uid
+	}
+	if !known && !held {
+		return fail("memcached "+address, text, c.toSocket(), evidence...)
+	}
+	fix := c.expect(own)
+	if !taken {
+		return fail("memcached "+address, text, fix, evidence...)
+	}
+	fix.Commands = append(c.evict(), fix.Commands...)
+	fix.Text = "stop " + userName(f, uid) + ", who may have read what clients stored, and start memcached; then " + fix.Text
+	text = fmt.Sprintf("%s listens on %s in place of %s: any user may once memcached is down, and slabgate would not tell", userName(f, uid), address, name)
+	return fail("memcached "+address, text, fix, evidence...).at(Critical)
 }

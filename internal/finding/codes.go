@@ -390,4 +390,12 @@ var Codes = []Code{
 		"A warning: slabgate remembers in memcached, and in a file if it has a folder, at which generation each namespace is. Without the file a memcached that has lost its record makes the namespace begin anew, empty."},
 	{"SG1411", "an unknown upstream",
 		"upstream of an identity names one of upstreams in slabgate.yaml, of which this version has one."},
+	{"SG1450", "a waiver without reason or owner",
+		"What doctor found may stay as it is only if somebody says why, and answers for it until a day."},
+	{"SG1451", "a waiver of an unknown check",
+		"The id is that of the record in the report, as in NET-09. A mistyped one would waive nothing and look as if it did."},
+	{"SG1452", "a waiver without a day on which it ends",
+		"expires is the last day on which the waiver counts, written year, month, day with hyphens: 2027-01-31. The day ends with UTC."},
+	{"SG1453", "two waivers of one finding",
+		"Which reason and which owner count would be a matter of their order. Keep one of the two."},
 }

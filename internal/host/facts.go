@@ -24,9 +24,15 @@ type Facts struct {
 	Accounts  []Account
 	Place     Place
 	Clock     Clock
-	Subject   *Subject // slabgate's configuration; nil without one
-	Files     []File   // that the configuration names, and the folders above them
+	Subject   *Subject   // slabgate's configuration; nil without one
+	Files     []File     // that the configuration names, and the folders above them
+	Unit      []UnitFile // of slabgate's systemd unit, in the order in which they apply
+	LSM       string     // what the kernel confines processes with: capability,landlock; empty if unknown
 }
+
+// UnitFile is a file of a systemd unit: the unit itself first, then what is laid
+// over it.
+type UnitFile struct{ Path, Text string }
 
 // Unseen is something that could not be looked at.
 type Unseen struct {

@@ -48,6 +48,7 @@ var steps = []step{
 	{"the firewall", false, (*gathering).gatherFirewall}, // it takes other programs, which the daemon does not start
 	{"accounts", false, (*gathering).gatherAccounts},
 	{"the clock", false, (*gathering).gatherClock},
+	{"slabgate's unit", false, (*gathering).gatherUnit},
 }
 
 // Gather looks at a source and tells what it saw, within two seconds. What it did

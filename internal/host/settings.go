@@ -19,6 +19,7 @@ var settings = []struct {
 	{"net/ipv6/bindv6only", false},
 	{"kernel/yama/ptrace_scope", false},
 	{"kernel/core_pattern", false},
+	{"kernel/osrelease", false},
 	{"fs/suid_dumpable", false},
 }
 
