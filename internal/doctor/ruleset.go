@@ -109,8 +109,12 @@ const (
 
 var outcomes = map[string]outcome{"accept": opened, "drop": closed, "reject": closed}
 
-// mostDepth bounds how far chains are followed; kernels allow 16.
-const mostDepth = 16
+// Bounds of how chains are followed: kernels allow 16 jumps one after the other, and
+// chains that lead to each other in many ways are given up as undecided.
+const (
+	mostDepth = 16
+	mostSteps = 1 << 16
+)
 
 // ruleset are the chains of both tools.
 type ruleset []chain
@@ -118,12 +122,13 @@ type ruleset []chain
 // filtered tells whether a connection from another host to a port is dropped: one
 // chain that drops is enough. covers are the families that see the connection.
 func (r ruleset) filtered(network string, port uint16, families ...string) bool {
+	steps := mostSteps
 	for i := range r {
 		c := &r[i]
 		if c.hook != "input" || !slices.Contains(families, c.family) {
 			continue
 		}
-		o := r.walk(c, mark{network, port}, 0)
+		o := r.walk(c, mark{network, port, &steps}, 0)
 		if o == undecided {
 			o = outcomes[c.policy]
 		}
@@ -138,12 +143,16 @@ func (r ruleset) filtered(network string, port uint16, families ...string) bool 
 type mark struct {
 	network string
 	port    uint16
+	steps   *int // rules that may still be looked at
 }
 
 // walk is what a chain decides about packets for a port, whoever sends them. A rule
 // that looks at more than that is passed over.
 func (r ruleset) walk(c *chain, m mark, depth int) outcome {
 	for _, rule := range c.rules {
+		if *m.steps--; *m.steps < 0 {
+			return undecided
+		}
 		verdict, target, ok := rule.judge(m)
 		if !ok {
 			continue
