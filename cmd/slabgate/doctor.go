@@ -47,7 +47,8 @@ func newDoctor(io stdio) *cobra.Command {
 		Long: `Look at this host: who can reach memcached without slabgate, and what weakens
 both. doctor only looks. It opens files, lists sockets and firewall rules, and asks
 memcached for its version and settings. It needs no root, and says what stayed
-hidden from it. With --active it also writes, reads and deletes one key of its own.
+hidden from it. With --active it also writes, reads and deletes one key of its
+own, and listens on the port beside memcached's for a moment.
 
 Files that slabgate probe wrote with -o json, from other places, are taken into
 the report; --plan prints how to make them.

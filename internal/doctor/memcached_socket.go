@@ -240,6 +240,7 @@ func bypassed(f *host.Facts, a host.Answer) Verdict {
 	}
 	v := fail("memcached "+a.Address, fmt.Sprintf("%s talks to memcached %s at %s without slabgate", userName(f, a.UID), a.Version, a.Address), fix,
 		Evidence{Source: a.Address, Text: fmt.Sprintf("VERSION %s, asked by uid %d", a.Version, a.UID)})
+	v.Evidence = append(v.Evidence, triedItem(f, a.Address)...)
 	if f.Place.Scope == "pod" {
 		v.Severity = Critical
 	}
@@ -292,6 +293,7 @@ func takeover(f *host.Facts, address string) Verdict {
 	if held {
 		evidence = append(evidence, seen)
 	}
+	evidence = append(evidence, triedPort(f, address)...)
 	taken := held && known && uid != own
 	if !known {
 		own = uid

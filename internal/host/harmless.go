@@ -24,6 +24,8 @@ func harmless(name string, data []byte) []byte {
 		return eachPart(data, "\x00", maskVariable)
 	case proc && base == "cmdline":
 		return maskWords(data)
+	case slices.ContainsFunc(unitFolders, func(folder string) bool { return strings.HasPrefix(name, folder+"/") }):
+		return maskUnit(data)
 	case slices.ContainsFunc(open, func(folder string) bool { return strings.HasPrefix(name, folder) }):
 		return data
 	}
@@ -72,6 +74,35 @@ func maskVariable(entry string) string {
 		return entry
 	}
 	return name + "=" + masked
+}
+
+// secretDirectives are the lines of a unit whose values may be secrets.
+var secretDirectives = []string{"Environment", "SetCredential", "SetCredentialEncrypted"}
+
+// maskUnit takes the comments and what may be secret out of a unit, and leaves
+// every line where it is.
+func maskUnit(data []byte) []byte {
+	secret, goesOn := false, false
+	return eachPart(data, "\n", func(line string) string {
+		text := strings.TrimSpace(line)
+		if text == "" || text[0] == '#' || text[0] == ';' {
+			return text[:min(len(text), 1)] // it does not end what goes on
+		}
+		first := !goesOn
+		goesOn = strings.HasSuffix(line, "\\")
+		name, _, _ := strings.Cut(text, "=")
+		if first {
+			secret = slices.Contains(secretDirectives, strings.TrimSpace(name))
+		}
+		switch ending := line[len(strings.TrimSuffix(line, "\\")):]; {
+		case !secret:
+			return line
+		case first:
+			return name + "=" + masked + ending
+		default:
+			return masked + ending
+		}
+	})
 }
 
 // secretParts are in the names of options whose values are secrets.

@@ -18,6 +18,10 @@ func TestHarmless(t *testing.T) {
 		{"/proc/1/cmdline", "slabgate\x00--auth-token\x00hunter2\x00-v\x00", "slabgate\x00--auth-token\x00...\x00-v\x00"},
 		{"/proc/1/cmdline", "slabgate\x00--tls-key\x00/etc/tls.key\x00", "slabgate\x00--tls-key\x00/etc/tls.key\x00"},
 		{"/proc/1/cmdline", "", ""},
+		{"/etc/systemd/system/slabgate.service.d/x.conf",
+			"[Service]\n# the password is hunter2\nEnvironment=A=hunter2 \\\n; hunter2\n B=hunter2\nSystemCallFilter=@a \\\n @b\n  Environment = C=hunter2\n\nUser=x\n",
+			"[Service]\n#\nEnvironment=...\\\n;\n...\nSystemCallFilter=@a \\\n @b\nEnvironment =...\n\nUser=x\n"},
+		{"/etc/systemd/system.conf", "User=x\n", "xxxxxx\n"},
 		{"/proc/net/tcp", "a line\n", "a line\n"},
 	} {
 		if got := string(harmless(row.name, []byte(row.text))); got != row.want {

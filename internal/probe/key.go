@@ -28,13 +28,14 @@ type tally struct {
 	seed   maphash.Seed
 	seen   map[uint64]bool // hashes of the keys
 	shapes map[string]int
-	shown  int // keys that came back, each as often as it did
-	values int
-	items  int // what stats items says there is
+	values map[uint64]bool // hashes of the keys whose value came back
+	shown  int             // keys that came back, each as often as it did
+	held   int             // values, in the same way
+	items  int             // what stats items says there is
 }
 
 func newTally() *tally {
-	return &tally{known: &known{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{}, shapes: map[string]int{}}
+	return &tally{known: &known{}, seed: maphash.MakeSeed(), seen: map[uint64]bool{}, values: map[uint64]bool{}, shapes: map[string]int{}}
 }
 
 func (t *tally) keys() int { return len(t.seen) }
@@ -58,6 +59,14 @@ func (t *tally) key(key []byte) {
 		s = unknownShape
 	}
 	t.shapes[s]++
+}
+
+// value counts what a key holds.
+func (t *tally) value(key []byte) {
+	t.held++
+	if len(t.values) < maxRemember {
+		t.values[maphash.Bytes(t.seed, key)] = true
+	}
 }
 
 // askable remembers a whole key that can be asked for in the text protocol.
@@ -132,7 +141,7 @@ func findLines(data []byte, t *tally) {
 		switch {
 		case string(word) == "VALUE":
 			t.key(wordOf(rest))
-			t.values++
+			t.value(wordOf(rest))
 		case find != nil:
 			t.key(find(rest))
 			if string(word) != "PREFIX" {
@@ -176,7 +185,7 @@ func findPackets(data []byte, t *tally) {
 // findValue counts the value of a binary GET, whole or cut off by the limit.
 func findValue(data []byte, t *tally) {
 	if len(data) >= header && data[0] == responseBit && data[1] == opGet && binary.BigEndian.Uint16(data[6:]) == statusOK {
-		t.values++
+		t.value([]byte(t.known.key))
 	}
 }
 

@@ -52,10 +52,18 @@ func lookReach(r *Report, e *Endpoint) ([]doctor.Verdict, bool) {
 		return skip(string(e.State) + ", " + e.Why)
 	case e.Why != "":
 		return skip(e.Why)
+	case len(e.answers("", unanswered)) > 0:
+		return skip("no answer in time to " + strings.Join(names(e.answers("", unanswered)), "; "))
 	case r.vantage() != untrusted && !slices.ContainsFunc(r.Endpoints, open):
 		return skip(string(e.State) + ", as every other: from here slabgate at least has to answer")
 	}
 	return nil, true
+}
+
+// unanswered reports whether a question that matters was asked in vain of one that
+// answers others: silence proves nothing then.
+func unanswered(a *Answer) bool {
+	return a.depth > greet && a.Outcome == Untested && a.Said != notAsked
 }
 
 func lookKeys(r *Report, e *Endpoint) ([]doctor.Verdict, bool) {
@@ -63,7 +71,7 @@ func lookKeys(r *Report, e *Endpoint) ([]doctor.Verdict, bool) {
 		return nil, e.seen() && (!r.shallow || e.State != Open)
 	}
 	list := e.answers("", func(a *Answer) bool { return a.Keys > 0 || a.Values > 0 })
-	text := fmt.Sprintf("%s and %s came back to a stranger, by %s", plural(e.Keys, "name")+" of keys", plural(e.Values, "value"), strings.Join(names(list), "; "))
+	text := fmt.Sprintf("%s and %s came back to a stranger, by %s", plural(e.Keys, "key name"), plural(e.Values, "value"), strings.Join(names(list), "; "))
 	if e.Looks != "" {
 		text += fmt.Sprintf("; the keys look like %s", e.Looks)
 	}

@@ -42,6 +42,7 @@ const (
 	wordsClosed = "the connection is closed"
 	wordsLate   = "no answer in time"
 	wordsBroken = "the connection broke"
+	notAsked    = "not asked"
 	wordsOther  = "what memcached never sends"
 
 	deniedWords = "CLIENT_ERROR access denied" // slabgate's, and no memcached's

@@ -40,7 +40,7 @@ type Endpoint struct {
 	TLS     *TLS     `json:"tls,omitempty"`
 	Mechs   []Mechs  `json:"mechanisms,omitempty"`
 	Keys    int      `json:"keys"`   // different keys that came back
-	Values  int      `json:"values"` // values that came back
+	Values  int      `json:"values"` // of different keys, that came back
 	Items   int      `json:"items"`  // how many there are, as it says
 	Looks   string   `json:"looks,omitempty"`
 	Answers []Answer `json:"answers"`
@@ -74,6 +74,20 @@ type survey struct {
 	deepest     depth
 }
 
+// visit is the survey of one place.
+type visit struct {
+	*survey
+	place place
+	e     *Endpoint
+	t     *tally
+}
+
+// way is how it is asked.
+type way struct {
+	over string
+	tls  *tls.Config // nil for plaintext
+}
+
 // look asks a place everything.
 func (s *survey) look(ctx context.Context, p place) *Endpoint {
 	e := &Endpoint{Target: clean([]byte(p.target)), Address: clean([]byte(p.String())), Answers: []Answer{}}
@@ -82,23 +96,27 @@ func (s *survey) look(ctx context.Context, p place) *Endpoint {
 		return e
 	}
 	t := newTally()
+	v := visit{s, p, e, t}
 	if e.State, e.Why = s.reach(ctx, p); e.State == Open {
-		s.channel(ctx, p, e, t, overPlain, nil)
-		if found, cfg := s.lookTLS(ctx, p); found != nil {
-			e.TLS = found
-			if cfg != nil {
-				s.channel(ctx, p, e, t, overTLS, cfg)
-			}
-		}
+		v.channels(ctx)
 	}
 	if s.udp && p.network == "tcp" {
-		s.datagrams(ctx, p, e)
+		v.datagrams(ctx)
 	}
-	e.Keys, e.Values, e.Items, e.Looks = t.keys(), t.values, t.items, t.looks()
+	e.Keys, e.Values, e.Items, e.Looks = t.keys(), len(t.values), t.items, t.looks()
 	if ctx.Err() != nil {
 		e.Why = "the time was up before all was asked"
 	}
 	return e
+}
+
+// channels asks in plaintext, and then inside TLS if there is any.
+func (v *visit) channels(ctx context.Context) {
+	v.channel(ctx, way{overPlain, nil})
+	var cfg *tls.Config
+	if v.e.TLS, cfg = v.lookTLS(ctx, v.place); cfg != nil {
+		v.channel(ctx, way{overTLS, cfg})
+	}
 }
 
 // reach finds out whether a place can be connected to.
@@ -142,19 +160,20 @@ func (s *survey) noteRoute(p place) {
 	}
 }
 
-// channel asks in plaintext, or inside TLS.
-func (s *survey) channel(ctx context.Context, p place, e *Endpoint, t *tally, over string, cfg *tls.Config) {
-	first := len(e.Answers)
-	s.askAll(ctx, p, e, t, over, cfg, formsTo(greet, greet))
-	if s.deepest == greet || !worthAsking(e.Answers[first:]) {
+// channel asks in one way: first who is there, then what may be worth asking.
+func (v *visit) channel(ctx context.Context, w way) {
+	first := len(v.e.Answers)
+	v.askAll(ctx, w, formsTo(greet, greet))
+	greetings := v.e.Answers[first:]
+	if v.deepest == greet || !worthAsking(greetings) {
 		return
 	}
 	last := value
-	if s.active {
+	if v.active {
 		last = harm
 	}
-	mute := map[bool]bool{false: isMute(e.Answers[first:], false), true: isMute(e.Answers[first:], true)}
-	s.askAll(ctx, p, e, t, over, cfg, slices.DeleteFunc(formsTo(figure, last), func(f form) bool { return mute[f.binary] }))
+	mute := map[bool]bool{false: isMute(greetings, false), true: isMute(greetings, true)}
+	v.askAll(ctx, w, slices.DeleteFunc(formsTo(figure, last), func(f form) bool { return mute[f.binary] }))
 }
 
 // isMute reports whether no greeting in one of the protocols got any answer in
@@ -174,23 +193,24 @@ func worthAsking(answers []Answer) bool {
 	return false
 }
 
-func (s *survey) askAll(ctx context.Context, p place, e *Endpoint, t *tally, over string, cfg *tls.Config, list []form) {
+// askAll asks by every form of a list.
+func (v *visit) askAll(ctx context.Context, w way, list []form) {
 	for i := range list {
 		f := &list[i]
-		a := Answer{Over: over, Asked: f.name, Outcome: Untested, Said: "not asked", depth: f.depth, binary: f.binary}
-		keys, values := t.shown, t.values
-		for _, send := range f.ask(t.known) {
-			r := s.askOnce(ctx, p, cfg, send, f.question)
+		a := Answer{Over: w.over, Asked: f.name, Outcome: Untested, Said: notAsked, depth: f.depth, binary: f.binary}
+		keys, values := v.t.shown, v.t.held
+		for _, send := range f.ask(v.t.known) {
+			r := v.askOnce(ctx, w, send, f.question)
 			a.take(f, r)
 			if f.find != nil {
-				f.find(r.data, t)
+				f.find(r.data, v.t)
 			}
 			if names := mechsOf(r.data); len(names) > 0 {
-				e.Mechs = append(e.Mechs, Mechs{over, names})
+				v.e.Mechs = append(v.e.Mechs, Mechs{w.over, names})
 			}
 		}
-		a.Keys, a.Values = t.shown-keys, t.values-values
-		e.Answers = append(e.Answers, a)
+		a.Keys, a.Values = v.t.shown-keys, v.t.held-values
+		v.e.Answers = append(v.e.Answers, a)
 	}
 }
 
@@ -201,7 +221,7 @@ func (a *Answer) take(f *form, r reply) {
 		judge = judgePacket
 	}
 	outcome, said := judge(r)
-	if a.Said == "not asked" || outcome.worse(a.Outcome) {
+	if a.Said == notAsked || outcome.worse(a.Outcome) {
 		a.Outcome, a.Said = outcome, said
 		a.words = len(r.data) > 0 && !isAlert(r.data)
 		a.alert = isAlert(r.data) || r.alert() != ""
@@ -209,20 +229,20 @@ func (a *Answer) take(f *form, r reply) {
 }
 
 // askOnce asks one thing on a connection of its own.
-func (s *survey) askOnce(ctx context.Context, p place, cfg *tls.Config, send []byte, q question) reply {
-	conn, err := s.open(ctx, p, cfg)
+func (v *visit) askOnce(ctx context.Context, w way, send []byte, q question) reply {
+	conn, err := v.open(ctx, v.place, w.tls)
 	if err != nil {
 		return reply{end: endOf(err), err: err}
 	}
 	defer conn.Close()
-	return s.ask(ctx, conn, send, q)
+	return v.ask(ctx, conn, send, q)
 }
 
 // datagrams asks over UDP, one datagram for each form.
-func (s *survey) datagrams(ctx context.Context, p place, e *Endpoint) {
+func (v *visit) datagrams(ctx context.Context) {
 	for _, text := range []string{"version", "stats"} {
 		send := datagram(lines(text)[0])
-		r, size := s.askUDP(ctx, p, send)
+		r, size := v.askUDP(ctx, v.place, send)
 		a := Answer{Over: overUDP, Asked: text, Outcome: Untested, Said: wordsLate}
 		switch {
 		case size > 0:
@@ -235,7 +255,7 @@ func (s *survey) datagrams(ctx context.Context, p place, e *Endpoint) {
 		case errors.Is(r.err, syscall.ECONNREFUSED):
 			a.Outcome, a.Said = Refused, "the port is closed"
 		}
-		e.Answers = append(e.Answers, a)
+		v.e.Answers = append(v.e.Answers, a)
 		if a.Outcome == Refused {
 			return // a closed port stays closed
 		}
