@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/slabgate/slabgate/internal/config"
 	"github.com/slabgate/slabgate/internal/doctor"
+	"github.com/slabgate/slabgate/internal/finding"
 	"github.com/slabgate/slabgate/internal/host"
 )
 
@@ -99,6 +101,9 @@ func (c *doctorCommand) run(ctx context.Context, io stdio, scans []string) error
 		return err
 	}
 	if err := c.merge(report, scans); err != nil {
+		return err
+	}
+	if report, err = c.waive(io, report); err != nil {
 		return err
 	}
 	if err := c.print(io, report); err != nil {
@@ -214,6 +219,30 @@ func (c *doctorCommand) merge(report *doctor.Report, scans []string) error {
 		}
 	}
 	return nil
+}
+
+// waive lays the file of waivers over the report, if there is one. One with a fault
+// is refused as a whole: half of it would hide what nobody answers for.
+func (c *doctorCommand) waive(io stdio, report *doctor.Report) (*doctor.Report, error) {
+	if c.waivers == "" {
+		return report, nil
+	}
+	data, err := readBounded(c.waivers)
+	if err != nil {
+		return nil, fail(exitNoFile, "--waive: %w", err)
+	}
+	var w doctor.Waivers
+	at, found := config.DecodeStrict(c.waivers, data, &w)
+	if !found.Failed() {
+		var more finding.List
+		report, more = doctor.Waive(report, &w, at.Place)
+		found = append(found, more...)
+	}
+	printFindings(io.err, found, "")
+	if found.Failed() {
+		return nil, exit(exitConfig)
+	}
+	return report, nil
 }
 
 // print writes the report in the form that was asked for.
