@@ -21,7 +21,7 @@ func (d *daemon) survey(ctx context.Context, subject *host.Subject) {
 	again := time.NewTicker(surveyEvery)
 	defer again.Stop()
 	for {
-		facts := host.Gather(ctx, host.Live(), host.Options{Subject: subject, Startup: true})
+		facts := host.Gather(ctx, host.Resident(), host.Options{Subject: subject, Startup: true})
 		if ctx.Err() != nil {
 			return // half a look tells nothing
 		}

@@ -21,13 +21,21 @@ const askPatience = 500 * time.Millisecond
 
 // questions are all that memcached is ever asked, with the line that each answer
 // ends with if it does not end with an error: empty for an answer of one line.
-var questions = []struct{ line, end string }{{"version\r\n", ""}, {"stats\r\n", "END"}, {"stats settings\r\n", "END"}}
+var questions = []question{{"version\r\n", ""}, {"stats\r\n", "END"}, {"stats settings\r\n", "END"}}
+
+type question struct{ line, end string }
+
+// briefly is what a slabgate that runs asks on its own connections, too.
+var briefly = []question{questions[0], unasked, questions[2]}
+
+// unasked stands for a question in its place among the answers.
+var unasked = question{"", "END"}
 
 // frame precedes a request over UDP: request 1, datagram 0 of 1.
 var frame = []byte{0, 1, 0, 0, 0, 1, 0, 0}
 
 // Ask says nothing more to what does not answer as memcached.
-func (live) Ask(ctx context.Context, address string) (Reply, error) {
+func (l live) Ask(ctx context.Context, address string) (Reply, error) {
 	reply := Reply{PeerUID: -1}
 	network, at := "tcp", address
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
@@ -56,7 +64,7 @@ func (live) Ask(ctx context.Context, address string) (Reply, error) {
 	case *net.UnixConn:
 		reply.PeerUID, reply.PeerPID = peerOf(c)
 	}
-	reply.Text, err = converse(conn)
+	reply.Text, err = converse(conn, l.questions)
 	return reply, dialError(err)
 }
 
@@ -103,12 +111,16 @@ func askDatagram(c *net.UDPConn) ([]byte, error) {
 	return buf[min(len(frame), n):n], err
 }
 
-// converse asks everything and returns all that came. An error after the version
+// converse asks questions and returns all that came. An error after the version
 // is none: what came until then stands.
-func converse(c net.Conn) ([]byte, error) {
+func converse(c net.Conn, questions []question) ([]byte, error) {
 	var all bytes.Buffer
 	in := bufio.NewReader(io.LimitReader(c, MostBytes))
 	for i, q := range questions {
+		if q == unasked {
+			all.WriteString(q.end + "\r\n")
+			continue
+		}
 		if _, err := io.WriteString(c, q.line); err != nil {
 			return all.Bytes(), unlessSaid(i, err)
 		}

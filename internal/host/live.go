@@ -21,11 +21,15 @@ import (
 const listPatience = time.Second
 
 // live is this machine.
-type live struct{}
+type live struct{ questions []question }
 
 // Live returns the source that is this machine. It opens files, runs the
 // [Listings], and asks memcached for its version and settings; nothing else.
-func Live() Source { return live{} }
+func Live() Source { return live{questions} }
+
+// Resident is [Live] for a slabgate that runs: it asks memcached for nothing but what
+// slabgate asks of each of its connections.
+func Resident() Source { return live{briefly} }
 
 // ReadFile returns at most MostBytes of a regular file, to which those of /proc
 // belong. It does not wait for a pipe.
