@@ -108,6 +108,11 @@ func (c *runCommand) run(ctx context.Context, io stdio) error {
 
 // run opens what is to be open, and serves until a signal or ctx ends it.
 func (d *daemon) run(ctx context.Context, io stdio, requireUpstream bool) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	signal.Ignore(syscall.SIGPIPE)
+
 	go d.log.ring.run()
 	go d.audit.Run()
 	if err := d.open(ctx, io, requireUpstream); err != nil {
@@ -115,7 +120,7 @@ func (d *daemon) run(ctx context.Context, io stdio, requireUpstream bool) error 
 		d.close()
 		return err
 	}
-	d.serve(ctx)
+	d.serve(ctx, signals)
 	return nil
 }
 
@@ -202,12 +207,7 @@ func (d *daemon) close() {
 }
 
 // serve runs until a signal or ctx ends it.
-func (d *daemon) serve(ctx context.Context) {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
-	defer signal.Stop(signals)
-	signal.Ignore(syscall.SIGPIPE)
-
+func (d *daemon) serve(ctx context.Context, signals <-chan os.Signal) {
 	var parts sync.WaitGroup
 	parts.Go(func() {
 		if err := d.server.Serve(d.listeners); err != nil {

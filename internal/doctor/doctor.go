@@ -62,6 +62,7 @@ type Check struct {
 // Verdict is an answer to a check: one for each thing it is about, at least one.
 type Verdict struct {
 	Status   Status
+	Moot     bool     // of a skip: nothing is here that it could be about
 	Severity Severity // empty is that of the check
 	Subject  string   // what it is about, as a waiver names it: tcp 0.0.0.0:22; empty is all of it
 	Text     string   // what was found, in one line
@@ -89,6 +90,9 @@ func pass(text string, evidence ...Evidence) []Verdict {
 }
 
 func skip(why string) []Verdict { return []Verdict{{Status: Skip, Text: why}} }
+
+// moot is a skip that hides nothing.
+func moot(why string) []Verdict { return []Verdict{{Status: Skip, Moot: true, Text: why}} }
 
 func fail(subject, text string, fix Fix, evidence ...Evidence) Verdict {
 	return Verdict{Status: Fail, Subject: subject, Text: text, Fix: fix, Evidence: evidence}

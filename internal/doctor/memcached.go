@@ -120,6 +120,9 @@ func perCache(judge func(cache) []Verdict) func(*host.Facts) []Verdict {
 			all = append(all, judge(c)...)
 		}
 		if len(all) == 0 {
+			if f.Process(1) != nil { // processes of others are to be seen
+				return moot("no memcached was found")
+			}
 			return skip("no memcached was found")
 		}
 		return all
@@ -130,7 +133,7 @@ func perCache(judge func(cache) []Verdict) func(*host.Facts) []Verdict {
 func forUpstream(judge func(cache) []Verdict) func(*host.Facts) []Verdict {
 	return func(f *host.Facts) []Verdict {
 		if f.Subject == nil {
-			return skip("needs slabgate's configuration: --config")
+			return moot("needs slabgate's configuration: --config")
 		}
 		for _, c := range caches(f) {
 			if c.isUpstream() {

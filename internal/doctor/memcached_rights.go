@@ -126,7 +126,7 @@ func judgeShared(c cache) []Verdict {
 	evidence := []Evidence{seen}
 	for i := range c.facts.Processes {
 		p := &c.facts.Processes[i]
-		if !p.StatusOK || p.UID != uid || p.Comm == "memcached" || c.isProcess(p.PID) || slices.Contains(waiters, p.Comm) {
+		if !p.StatusOK || p.UID != uid || p.Comm == "memcached" || c.isProcess(p.PID) || p.PID == c.facts.Self.PID || slices.Contains(waiters, p.Comm) {
 			continue
 		}
 		others = append(others, fmt.Sprintf("%s (pid %d)", p.Comm, p.PID))

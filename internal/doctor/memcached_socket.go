@@ -266,7 +266,7 @@ func judgeTakeover(f *host.Facts) []Verdict {
 	case !f.Active:
 		return skip("is rehearsed with --active only")
 	case f.Subject == nil:
-		return skip("needs slabgate's configuration: --config")
+		return moot("needs slabgate's configuration: --config")
 	}
 	address := f.Subject.Upstream
 	at, err := netip.ParseAddrPort(address)

@@ -12,7 +12,7 @@ import (
 
 func judgeOwnListeners(f *host.Facts) (found []Verdict) {
 	if f.Subject == nil {
-		return skip("needs slabgate's configuration: --config")
+		return moot("needs slabgate's configuration: --config")
 	}
 	for i := range f.Subject.Listeners {
 		l := &f.Subject.Listeners[i]

@@ -61,7 +61,7 @@ var pod = []Check{
 func inPod(judge func(*host.Facts) []Verdict) func(*host.Facts) []Verdict {
 	return func(f *host.Facts) []Verdict {
 		if f.Place.Scope != "pod" {
-			return skip("this is no pod")
+			return moot("this is no pod")
 		}
 		return judge(f)
 	}

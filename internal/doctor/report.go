@@ -25,7 +25,7 @@ type Report struct {
 	Offline  bool      `json:"offline,omitempty"`
 	UID      int       `json:"uid"`
 	Root     bool      `json:"root"`     // it looked with the privileges of root
-	Coverage int       `json:"coverage"` // per cent of the checks that could be run
+	Coverage int       `json:"coverage"` // per cent of the checks with something to look at that could be run
 	Exposure float64   `json:"exposure"` // 0.0 nothing found to 10.0
 	Counts   Counts    `json:"counts"`
 	Unseen   []string  `json:"unseen,omitempty"`   // what could not be looked at, and why
@@ -64,12 +64,13 @@ type Record struct {
 	Reason   string     `json:"reason,omitempty"`  // of the waiver
 	Expires  string     `json:"expires,omitempty"` // of the waiver, as 2027-01-31
 	Critical bool       `json:"startup"`           // every start looks at it
+	Moot     bool       `json:"moot,omitempty"`    // skipped, as nothing is here that it could be about
 }
 
 func (c *Check) record(v Verdict, scope string) Record {
 	r := Record{
 		ID: c.ID, Title: c.Title, Severity: c.Severity, Status: v.Status, Scope: scope, Subject: v.Subject,
-		Text: v.Text, Evidence: v.Evidence, Why: c.Why, Refs: c.Refs, Critical: c.Critical,
+		Text: v.Text, Evidence: v.Evidence, Why: c.Why, Refs: c.Refs, Critical: c.Critical, Moot: v.Moot,
 	}
 	if v.Severity != "" {
 		r.Severity = v.Severity
@@ -134,8 +135,10 @@ func (r *Report) Tally() {
 	ran, all := map[string]bool{}, map[string]bool{}
 	for i := range r.Records {
 		rec := &r.Records[i]
-		all[rec.ID] = true
-		ran[rec.ID] = ran[rec.ID] || rec.Status != Skip
+		if !rec.Moot {
+			all[rec.ID] = true
+			ran[rec.ID] = ran[rec.ID] || rec.Status != Skip
+		}
 		if rec.Found() {
 			*found[rec.Severity]++
 		} else {
@@ -166,7 +169,7 @@ func (r *Report) Worst(atLeast Severity) bool {
 func (r *Report) Blind() bool {
 	done := map[string]bool{}
 	for i := range r.Records {
-		if rec := &r.Records[i]; rec.Critical {
+		if rec := &r.Records[i]; rec.Critical && !rec.Moot {
 			done[rec.ID] = done[rec.ID] || rec.Status != Skip
 		}
 	}

@@ -32,7 +32,7 @@ var severityOf = map[string]Severity{"error": High, "warning": Medium}
 
 func judgePolicy(f *host.Facts) (found []Verdict) {
 	if f.Subject == nil {
-		return skip("there is no configuration of slabgate")
+		return moot("there is no configuration of slabgate")
 	}
 	for _, x := range f.Subject.Findings {
 		if !policyCode.MatchString(x.Code) {
@@ -56,7 +56,7 @@ var unsafeCodes = map[string]string{"unsafe_plain": "SG1048", "unsafe": "SG1058"
 
 func judgeUnsafe(f *host.Facts) (found []Verdict) {
 	if f.Subject == nil {
-		return skip("there is no configuration of slabgate")
+		return moot("there is no configuration of slabgate")
 	}
 	for _, key := range f.Subject.Unsafe {
 		name := key[strings.LastIndexByte(key, '.')+1:]
@@ -73,7 +73,7 @@ func judgeUnsafe(f *host.Facts) (found []Verdict) {
 // asks from without, so that another address than loopback is needed.
 func judgeAdmin(f *host.Facts) []Verdict {
 	if f.Subject == nil {
-		return skip("there is no configuration of slabgate")
+		return moot("there is no configuration of slabgate")
 	}
 	address := f.Subject.AdminHTTP
 	if address == "" || strings.HasPrefix(address, "unix:") || onLoopback(address) {

@@ -148,7 +148,7 @@ func judgeCAs(f *host.Facts, l *host.SubjectListener) (found []Verdict) {
 
 func judgeTLS(f *host.Facts) []Verdict {
 	if f.Subject == nil {
-		return skip("there is no configuration of slabgate")
+		return moot("there is no configuration of slabgate")
 	}
 	found := perListener(f, func(l *host.SubjectListener) []Verdict { return judgeListener(f, l) })
 	found = append(found, judgeGodebug(f)...)
