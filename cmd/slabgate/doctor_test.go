@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -209,4 +210,29 @@ func TestStatusTellsOfTheSurroundings(t *testing.T) {
 	if logs.FilterMessage("surroundings").Len() != 2 {
 		t.Error("what came back is not logged again")
 	}
+}
+
+// TestDoctorWaives shows who answers for a finding, and counts it no more. A file with
+// a fault waives nothing.
+func TestDoctorWaives(t *testing.T) {
+	tree, s := testkit.Tree(t, rootCache), newSite(t)
+	entry := "  - {id: MC-01, owner: ops@example.org, reason: it moves next week, expires: %s}\n"
+	for _, row := range []struct {
+		name, text string
+		code       int
+		want       string
+	}{
+		{"in force", "waivers:\n" + fmt.Sprintf(entry, "2026-03-01"), exitBlind, "[waived] MC-01"},
+		{"expired", "waivers:\n" + fmt.Sprintf(entry, "2026-02-28"), exitFindings, "WAIVE-01"},
+		{"idle", "waivers:\n" + fmt.Sprintf(entry, "2026-03-01") + strings.Replace(fmt.Sprintf(entry, "2026-03-01"), "MC-01", "NET-09", 1), exitBlind, "WAIVE-02"},
+		{"without an owner", "waivers:\n  - {id: MC-01, reason: why, expires: 2026-03-01}\n", exitConfig, "waivers.yaml:2:"},
+		{"mistyped", "waiver: []\n", exitConfig, "waivers.yaml:1:1"},
+	} {
+		s.write(t, "waivers.yaml", row.text)
+		o := slabgate(t, "doctor", "--offline", tree, "--fail-on", "critical", "--waive", s.path("waivers.yaml"))
+		if o.code != row.code || !strings.Contains(o.out+o.err, row.want) {
+			t.Errorf("%s: exit %d, want %d with %q\n%s%s", row.name, o.code, row.code, row.want, o.out, o.err)
+		}
+	}
+	slabgate(t, "doctor", "--offline", tree, "--waive", s.path("gone.yaml")).want(t, exitNoFile, "gone.yaml")
 }

@@ -111,6 +111,14 @@ func (l *lookout) reloaded(taken bool, found finding.List) {
 	}
 }
 
+// refused tells whether the last reload was refused. Files that say again what is in
+// force are a reload then: it is good news.
+func (l *lookout) refused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reload != nil && !l.reload.Taken
+}
+
 // warningsOf are the warnings of a configuration.
 func warningsOf(found finding.List) []status.Warning {
 	list := []status.Warning{}

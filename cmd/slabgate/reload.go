@@ -24,7 +24,7 @@ func (d *daemon) reloadWith(l *loaded, quietly bool) admin.Reloaded {
 	switch {
 	case l.snapshot == nil:
 		d.refuseReload(l.found)
-	case quietly && l.snapshot.Digest == d.snapshot.Digest:
+	case quietly && l.snapshot.Digest == d.snapshot.Digest && !d.look.refused():
 		d.log.Debug("files say what they said before")
 	default:
 		d.takeReload(l, &r)
