@@ -176,8 +176,9 @@ func TestLoginIsNotAwaitedWhileDraining(t *testing.T) {
 	here, there := net.Pipe()
 	defer there.Close()
 	defer here.Close()
-	s := &session{server: &Server{Limits: DefaultLimits()}, conn: here, started: time.Now()}
-	s.x = newExchange(&s.server.Limits, s)
+	limits := DefaultLimits()
+	s := &session{server: new(Server), limits: &limits, conn: here, started: time.Now()}
+	s.x = newExchange(s.limits, s)
 	s.drain()
 	for name, wait := range map[string]func() error{
 		"a login":   s.login,
@@ -198,7 +199,7 @@ func TestLoginIsNotAwaitedWhileDraining(t *testing.T) {
 func TestServerThatWasStoppedDoesNotServe(t *testing.T) {
 	fake := testkit.StartFake(t, testkit.FakeOptions{})
 	r := startRig(t, fake.Addr(), rigOptions{})
-	s := &Server{Pool: r.pool, Limits: DefaultLimits(), Log: r.server.Log, Metrics: r.server.Metrics}
+	s := &Server{Pool: r.pool, Log: r.server.Log, Metrics: r.server.Metrics}
 	for range 2 {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Errorf("shutdown: %v", err)

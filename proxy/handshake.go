@@ -32,7 +32,7 @@ func (s *session) handshake() error {
 	s.wire.left.Store(maxHandshake)
 	began := time.Now()
 	c := tls.Server(s.wire, config)
-	ctx, cancel := context.WithTimeout(context.Background(), s.server.Limits.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.limits.HandshakeTimeout)
 	defer cancel()
 	err := s.server.handshakes.hold(func() error { return c.HandshakeContext(ctx) })
 	s.listener.counters.Shaken.Of(shakenOf(err)).Add(1)

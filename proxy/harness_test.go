@@ -131,11 +131,7 @@ func startRig(t testing.TB, addr string, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits := DefaultLimits()
-	if o.limits != nil {
-		o.limits(&limits)
-	}
-	r.server = &Server{Pool: r.pool, Verifier: verifier, Limits: limits, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock, Learned: new(learn.Recorder)}
+	r.server = &Server{Pool: r.pool, Verifier: verifier, Log: log, Metrics: m, Audit: r.audit, Clock: o.clock, Learned: new(learn.Recorder)}
 	if !o.forgets {
 		r.server.Denials = denials.New()
 	}
@@ -152,7 +148,11 @@ func (o *rigOptions) snapshot(t testing.TB, doc *policy.Document) *Snapshot {
 	if doc == nil {
 		doc = everything("main")
 	}
-	snap := &Snapshot{Policy: compile(t, doc), Users: o.users, CNs: map[string]bool{"main": o.cn}, Digest: "test"}
+	limits := DefaultLimits()
+	if o.limits != nil {
+		o.limits(&limits)
+	}
+	snap := &Snapshot{Limits: limits, Policy: compile(t, doc), Users: o.users, CNs: map[string]bool{"main": o.cn}, Digest: "test"}
 	if o.tls != nil {
 		snap.TLS = map[string]*tls.Config{"main": o.tls}
 	}

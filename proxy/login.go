@@ -98,7 +98,7 @@ func (s *session) awaitLogin() error {
 	if s.leaving.Load() {
 		return ended(EndDrain, nil)
 	}
-	s.conn.SetReadDeadline(s.started.Add(s.server.Limits.LoginTimeout))
+	s.conn.SetReadDeadline(s.started.Add(s.limits.LoginTimeout))
 	return nil
 }
 
@@ -144,9 +144,9 @@ func (s *session) readLogin() error {
 // that is known already.
 func (s *session) deadlineOfLogin() time.Time {
 	if s.x != nil {
-		return time.Now().Add(s.server.Limits.LoginTimeout)
+		return time.Now().Add(s.limits.LoginTimeout)
 	}
-	return s.started.Add(s.server.Limits.LoginTimeout)
+	return s.started.Add(s.limits.LoginTimeout)
 }
 
 // admit gives a client that logged in its identity. It is the only one that its

@@ -268,7 +268,7 @@ func (s *session) part() {
 // patience is how long the client may be silent between requests; 0 is for ever. One
 // that is one too many of its identity holds a place until it hears of that.
 func (s *session) patience() time.Duration {
-	idle, login := s.server.Limits.IdleTimeout, s.server.Limits.LoginTimeout
+	idle, login := s.limits.IdleTimeout, s.limits.LoginTimeout
 	if s.x.turned != protocol.StatusNone && (idle <= 0 || login < idle) {
 		return login
 	}

@@ -288,7 +288,7 @@ func (s *session) flushValue() error {
 
 // write sends b to the client, which has the write timeout to take it.
 func (s *session) write(b []byte) error {
-	s.conn.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
+	s.conn.SetWriteDeadline(time.Now().Add(s.limits.WriteTimeout))
 	if err := s.send(b); err != nil {
 		return s.broken(err, EndSlow)
 	}
@@ -309,7 +309,7 @@ func (s *session) flushRest() error {
 	if len(s.rest) == 0 {
 		return nil
 	}
-	s.sock.SetWriteDeadline(time.Now().Add(s.server.Limits.WriteTimeout))
+	s.sock.SetWriteDeadline(time.Now().Add(s.limits.WriteTimeout))
 	_, err := s.sock.Write(s.rest)
 	s.rest = nil
 	if err != nil {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -239,4 +240,23 @@ func TestReloadMidLoadIsOneOrTheOther(t *testing.T) {
 	}
 	close(stop)
 	swapping.Wait()
+}
+
+// TestReloadChangesWhatNewClientsMayHold: those that are here keep what they came
+// under.
+func TestReloadChangesWhatNewClientsMayHold(t *testing.T) {
+	o := rigOptions{}
+	r := startRig(t, testkit.StartFake(t, testkit.FakeOptions{}).Addr(), o)
+	r.client(t).asks("mn\r\n", "MN\r\n")
+	o.limits = func(l *Limits) { l.MaxInFlight, l.LoginTimeout = 7, time.Hour }
+	r.server.Swap(o.snapshot(t, o.doc))
+	r.client(t).asks("mn\r\n", "MN\r\n")
+	var got []int
+	for _, s := range r.server.all() {
+		got = append(got, s.limits.MaxInFlight, s.x.limits.MaxInFlight)
+	}
+	slices.Sort(got)
+	if want := DefaultLimits().MaxInFlight; !slices.Equal(got, []int{7, 7, want, want}) {
+		t.Errorf("in flight at once: %v, want 7 for the new one and %d for the old", got, want)
+	}
 }

@@ -26,7 +26,6 @@ import (
 type Server struct {
 	Pool        *upstream.Pool
 	Verifier    *auth.Verifier
-	Limits      Limits
 	Log         *zap.Logger
 	Metrics     *metrics.Metrics
 	Audit       audit.Sink
@@ -201,10 +200,10 @@ func (s *Server) acceptLoop(l *Listener) {
 
 // start gives a client a session and a loop, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, started: time.Now(), idle: true, nth: rand.N(uint(sampledTurns))}
+	n := &session{server: s, listener: l, limits: &s.InForce().Limits, started: time.Now(), idle: true, nth: rand.N(uint(sampledTurns))}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	var ok bool
-	if n.turns, ok = l.admission.enter(n.facts.Addr, &s.Limits); !ok {
+	if n.turns, ok = l.admission.enter(n.facts.Addr, n.limits); !ok {
 		s.refuse(l)
 		return false
 	}

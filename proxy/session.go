@@ -27,6 +27,7 @@ import (
 type session struct {
 	server   *Server
 	listener *Listener
+	limits   *Limits // in force when it came
 	loop     *loop
 	started  time.Time
 	sock     *poll.Conn
@@ -122,7 +123,7 @@ func (s *session) settled(snap *Snapshot, id *policy.Identity, source auth.Sourc
 	s.mu.Unlock()
 	s.snap, s.source = snap, source
 	if s.x == nil {
-		s.x = newExchange(&s.server.Limits, s)
+		s.x = newExchange(s.limits, s)
 		s.x.parser.Dialect = s.dialect
 		s.x.asked = policy.At{TLS: s.facts.TLS, From: s.facts.Addr}
 		s.admitted()
@@ -164,7 +165,7 @@ func (s *session) awaitTurn() error {
 	if s.turns == nil {
 		return nil
 	}
-	late := time.NewTimer(time.Until(s.started.Add(s.server.Limits.LoginTimeout)))
+	late := time.NewTimer(time.Until(s.started.Add(s.limits.LoginTimeout)))
 	defer late.Stop()
 	select {
 	case s.turns <- struct{}{}:
@@ -199,7 +200,7 @@ func (s *session) deadline(inRequest bool) (at time.Time) {
 		s.partial, s.x.fresh = now, false
 		fallthrough
 	default:
-		at = s.partial.Add(s.server.Limits.RequestTimeout)
+		at = s.partial.Add(s.limits.RequestTimeout)
 	}
 	if end := s.expiry(); !end.IsZero() && (at.IsZero() || end.Before(at)) {
 		at = end

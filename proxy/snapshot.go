@@ -16,6 +16,7 @@ type Snapshot struct {
 	TLS    map[string]*tls.Config         // by listener name; absent for plaintext ones
 	CAs    map[string][]*x509.Certificate // of whose clients, by listener name; for operators: TLS has them for clients
 	CNs    map[string]bool                // listeners on which a common name may name a client
+	Limits Limits                         // of clients that come from now on
 	Digest string                         // of every file it was made from
 	Number uint64                         // counts the configurations that came into force, from 1
 }

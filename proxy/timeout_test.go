@@ -106,7 +106,7 @@ func TestDeadlines(t *testing.T) {
 	} {
 		limits := DefaultLimits()
 		limits.IdleTimeout, limits.RequestTimeout = c.idle, request
-		s := &session{server: &Server{Limits: limits}, partial: c.partial}
+		s := &session{server: new(Server), limits: &limits, partial: c.partial}
 		s.x = newExchange(&limits, s)
 		s.x.fresh = c.fresh
 		if c.cert {

@@ -65,7 +65,7 @@ func (s *source) load(generation uint64) *loaded {
 	l.parts = parts{}
 	digest := sha256.New()
 	fmt.Fprintln(digest, l.config.Origins)
-	snap := &proxy.Snapshot{TLS: map[string]*tls.Config{}, CAs: map[string][]*x509.Certificate{}, CNs: map[string]bool{}, Number: generation}
+	snap := &proxy.Snapshot{Limits: l.config.Limits, TLS: map[string]*tls.Config{}, CAs: map[string][]*x509.Certificate{}, CNs: map[string]bool{}, Number: generation}
 	for i := range l.config.Listeners {
 		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))
 	}

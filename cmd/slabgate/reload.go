@@ -171,5 +171,5 @@ func needRestart(old, now *config.Config) (keys []string) {
 
 // reloadable reports whether a change of the key takes effect with a reload.
 func reloadable(key string) bool {
-	return key == "policy" || key == "logins.users" || strings.Contains(key, "].tls.")
+	return key == "policy" || key == "logins.users" || strings.HasPrefix(key, "limits.") || strings.Contains(key, "].tls.")
 }

@@ -179,7 +179,7 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		return nil, errors.Join(refuseState(io, err), d.audit.Close())
 	}
 	d.server = &proxy.Server{
-		Pool: d.pool, Verifier: verifier, Limits: l.config.Limits,
+		Pool: d.pool, Verifier: verifier,
 		Log: d.log.Logger, Metrics: d.metrics, Audit: d.audit, Denials: d.denials, Learned: new(learn.Recorder),
 		Left:        d.look.left,
 		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
