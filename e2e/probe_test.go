@@ -50,7 +50,7 @@ func probed(t *testing.T, args ...string) (int, scanned) {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	for _, canary := range []string{probedKey, "probedkey", "5581", probedValue, "probedvalue", "7713"} {
+	for _, canary := range []string{probedKey, "probedkey", probedValue, "probedvalue"} {
 		if strings.Contains(out.String()+said.String(), canary) {
 			t.Errorf("it shows %q:\n%s%s", canary, out.String(), said.String())
 		}

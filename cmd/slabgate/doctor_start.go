@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,10 +18,25 @@ import (
 // started later than slabgate, and a firewall be taken down.
 const surveyEvery = 10 * time.Minute
 
+// bound is what the survey judges: the configuration, with the addresses that
+// its listeners have in the end.
+func (d *daemon) bound() *host.Subject {
+	s := *d.subject
+	s.Listeners = slices.Clone(s.Listeners)
+	for i := range s.Listeners {
+		for _, l := range d.listeners {
+			if tcp, ok := l.Addr().(*net.TCPAddr); ok && l.Name == s.Listeners[i].Name && !strings.HasPrefix(s.Listeners[i].Address, "systemd:") {
+				s.Listeners[i].Address = tcp.String()
+			}
+		}
+	}
+	return &s
+}
+
 // survey looks at what of the surroundings makes slabgate worthless, at once and
 // every now and then until ctx is done. Nobody waits for it.
-func (d *daemon) survey(ctx context.Context, subject *host.Subject) {
-	again := time.NewTicker(surveyEvery)
+func (d *daemon) survey(ctx context.Context) {
+	subject, again := d.bound(), time.NewTicker(surveyEvery)
 	defer again.Stop()
 	for {
 		facts := host.Gather(ctx, host.Resident(), host.Options{Subject: subject, Startup: true})

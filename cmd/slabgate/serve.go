@@ -222,7 +222,7 @@ func (d *daemon) serve(ctx context.Context, signals <-chan os.Signal) {
 	parts.Go(func() { d.serveWeb(looking) })
 	parts.Go(func() { d.vitals.run(looking) })
 	parts.Go(func() { d.vitals.pulse(looking) })
-	parts.Go(func() { d.survey(looking, d.subject) })
+	parts.Go(func() { d.survey(looking) })
 	stop := d.follow(ctx)
 	d.ready()
 	d.listen(ctx, signals)

@@ -22,6 +22,9 @@ func judgeOwnListeners(f *host.Facts) (found []Verdict) {
 		}
 	}
 	for _, s := range guardSockets(f) {
+		if !isSubject(f, f.Process(s.PID)) {
+			continue // another slabgate, with a configuration of its own
+		}
 		if v, ok := judgeOwnSocket(f, s); ok {
 			found = append(found, v)
 		}
@@ -64,6 +67,29 @@ func guardSockets(f *host.Facts) (all []*host.Socket) {
 		}
 	}
 	return all
+}
+
+// defaultConfig is what slabgate reads if nobody names a file.
+const defaultConfig = "/etc/slabgate/slabgate.yaml"
+
+// isSubject tells whether a slabgate is the one that looks, or has the configuration
+// that is judged.
+func isSubject(f *host.Facts, p *host.Process) bool {
+	if p.PID == f.Self.PID {
+		return true
+	}
+	path := defaultConfig
+	for i, arg := range p.Args {
+		name, value, whole := strings.Cut(arg, "=")
+		switch {
+		case name != "--config" && name != "-c":
+		case whole:
+			path = value
+		case i+1 < len(p.Args):
+			path = p.Args[i+1]
+		}
+	}
+	return path == f.Subject.Path
 }
 
 // plainListener is the finding about a listener without TLS beyond this host.
