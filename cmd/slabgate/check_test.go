@@ -296,6 +296,12 @@ func TestCheckDigestFollowsTheFiles(t *testing.T) {
 	if seen[digest()] == "" {
 		t.Error("the digest differs without a change")
 	}
+	t.Chdir(s.dir)
+	o := slabgate(t, "check", "-o", "json", "--dev", "-c", "slabgate.yaml")
+	var relative checkReport
+	if err := json.Unmarshal([]byte(o.out), &relative); err != nil || seen[relative.Digest] == "" {
+		t.Errorf("by a relative path the digest is %s, %v", relative.Digest, err)
+	}
 	for _, change := range []struct {
 		name string
 		do   func()

@@ -22,11 +22,22 @@ type life struct {
 // beatTimeout is how long a loop may take to come round before it counts as stuck.
 const beatTimeout = 5 * time.Second
 
+// leaving is a word for what clients are asked to do: draining, stopping, or empty.
+func (l *life) leaving() string {
+	switch {
+	case l.stopping.Load():
+		return "stopping"
+	case l.draining.Load():
+		return "draining"
+	}
+	return ""
+}
+
 // health is how the daemon is: what readiness and liveness are judged by, wherever
 // they are asked for.
 func (d *daemon) health(ctx context.Context) admin.Health {
 	h := admin.Health{
-		Live: d.turning(ctx) == nil, Started: d.life.started.Load(), Draining: d.life.draining.Load(),
+		Live: d.turning(ctx) == nil, Started: d.life.started.Load() && d.vitals.started() == nil, Draining: d.life.draining.Load(),
 		Stopping: d.life.stopping.Load(), Clients: d.metrics.Sessions.Load(),
 	}
 	h.Ready = h.Live && h.Started && !h.Draining && !h.Stopping && d.vitals.upstream() == nil && d.vitals.certificates() == nil

@@ -64,7 +64,9 @@ func (s *source) load(generation uint64) *loaded {
 	}
 	l.parts = parts{}
 	digest := sha256.New()
-	fmt.Fprintln(digest, l.config.Origins)
+	for _, o := range l.config.Origins { // what is said, not where: that depends on where slabgate was started
+		fmt.Fprintf(digest, "%q %q\n", o.Key, o.Value)
+	}
 	snap := &proxy.Snapshot{Limits: l.config.Limits, TLS: map[string]*tls.Config{}, CAs: map[string][]*x509.Certificate{}, CNs: map[string]bool{}, Number: generation}
 	for i := range l.config.Listeners {
 		fmt.Fprintln(digest, l.certificate(i, snap, s.dev))

@@ -29,6 +29,7 @@ func (d *daemon) document(tell telling) *status.Document {
 		Listeners: d.listening(here), Certificates: certificatesOf(snap, now),
 		Clients: status.Summarise(here), Traffic: d.look.meter.Traffic(), Holds: d.held(),
 	}
+	s.Leaving = d.life.leaving()
 	s.Host, _ = os.Hostname() // it is for people; without a name there is none
 	d.look.fill(s)
 	all, of := d.look.delays.Quantiles(0.99, d.metrics)

@@ -68,6 +68,7 @@ func TestHealthOverTheLifeOfASlabgate(t *testing.T) {
 	w.operate(t, "drain").want(t, exitOK, "drain: begun, with ")
 	w.operate(t, "drain").want(t, exitOK)
 	w.operate(t, "healthcheck").want(t, exitOK, "live true", "ready false, draining true")
+	w.call(t, "status").want(t, exitOK, "\nDRAINING: clients are asked to leave\n")
 	w.operate(t, "healthcheck", "--ready").want(t, exitFindings)
 	w.operate(t, "wait", "--timeout", "150ms").want(t, exitUnavailable, "not ready within 150ms")
 	w.operate(t, "wait", "--for", "started").want(t, exitOK)

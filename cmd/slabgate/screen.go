@@ -69,8 +69,15 @@ func (s *screen) head() []string {
 		up = fmt.Sprintf("upstream ok %s  memcached %s", status.Milli(d.Upstream.RoundTrip), d.Upstream.Version)
 	}
 	t := &d.Traffic
-	return []string{first, up + certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s  p99 %s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut), status.Delay(t.P99)), ""}
+	lines := []string{first}
+	if words := leavingWords[d.Leaving]; words != "" {
+		lines = append(lines, words)
+	}
+	return append(lines, up+certificateWords(d.Certificates), fmt.Sprintf("%s req/s  in %s/s  out %s/s  p99 %s", status.Count(t.Requests), status.Bytes(t.BytesIn), status.Bytes(t.BytesOut), status.Delay(t.P99)), "")
 }
+
+// leavingWords say that clients are on their way out, if they are.
+var leavingWords = map[string]string{"draining": "DRAINING: clients are asked to leave", "stopping": "STOPPING: it ends when its clients have finished"}
 
 // certificateWords is how many days the certificate of each listener has left, and the
 // first CA of clients to expire.

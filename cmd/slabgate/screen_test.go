@@ -27,6 +27,7 @@ func exampleStatus(t *testing.T) *status.Document {
 }
 
 const exampleScreen = `slabgate 0.1.0  cache-0  up 3d04h  config 3f9a61c… RELOAD REFUSED 11:00Z
+DRAINING: clients are asked to leave
 upstream ok 0.11 ms  memcached 1.6.18  cert main 61d  ca 2920d
 9.1k req/s  in 400 kB/s  out 4.2 MB/s  p99 0.31 ms
 

@@ -28,7 +28,7 @@ type Operator interface {
 // to start it anew.
 type Health struct {
 	Live     bool  `json:"live"`     // whatever serves clients is at work
-	Started  bool  `json:"started"`  // every listener has been bound
+	Started  bool  `json:"started"`  // every listener has been bound, and memcached has answered
 	Ready    bool  `json:"ready"`    // clients may come
 	Draining bool  `json:"draining"` // those that are here had better go
 	Stopping bool  `json:"stopping"` // it is about to end

@@ -30,6 +30,7 @@ type Document struct {
 	Host         string        `json:"host"`
 	Build        Build         `json:"build"`
 	Started      time.Time     `json:"started"`
+	Leaving      string        `json:"leaving,omitempty"` // draining: clients are asked to leave; stopping: it is about to end
 	Config       Config        `json:"config"`
 	Listeners    []Listener    `json:"listeners"`
 	Upstream     Upstream      `json:"upstream"`

@@ -10,7 +10,7 @@ import (
 // example is a document in which nothing is empty.
 func example() *Document {
 	return &Document{
-		Schema: Schema, Time: noon, Host: "cache-0", Build: Build{"0.1.0", "8027857", "go1.26.8"}, Started: noon.Add(-76 * time.Hour),
+		Schema: Schema, Time: noon, Host: "cache-0", Build: Build{"0.1.0", "8027857", "go1.26.8"}, Started: noon.Add(-76 * time.Hour), Leaving: "draining",
 		Config: Config{
 			Path: "/etc/slabgate/slabgate.yaml", Digest: "3f9a61c2d07e", Generation: 2, Loaded: noon.Add(-2 * time.Hour),
 			Reload: &Reload{Time: noon.Add(-time.Hour), Problems: []string{`SG1042 unknown command group "@reads"`}},
