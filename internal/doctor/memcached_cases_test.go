@@ -111,7 +111,8 @@ var cacheCases = []struct {
 
 	{"core", ofProcess(func(p *host.Process) { p.CoreLimit = -1 }), "MC-11", "fail medium " + cacheUnix + " core", "unlimited", "runuser -u memcache -- prlimit --pid 812 --core=0:0"},
 	{"core by -r", ofProcess(func(p *host.Process) { p.CoreLimit, p.Args = -1, append(p.Args, "-r") }), "MC-11", "fail medium " + cacheUnix + " core", "-r", "--enable-coredumps"},
-	{"files", ofProcess(func(p *host.Process) { p.FileLimit = 1024 }), "MC-11", "fail medium " + cacheUnix + " files", "1024 files", "LimitNOFILE=1074"},
+	{"files", ofProcess(func(p *host.Process) { p.FileLimit = 1000 }), "MC-11", "fail medium " + cacheUnix + " files", "1000 files", "runuser -u memcache -- prlimit --pid 812 --nofile=1024:"},
+	{"files as memcached sets them", ofProcess(func(p *host.Process) { p.FileLimit = 1024 }), "MC-11", "pass medium " + cacheUnix, "", ""},
 	{"capabilities", ofProcess(func(p *host.Process) { p.CapEff = 0x80 }), "MC-11", "fail medium " + cacheUnix + " capabilities", "", "AmbientCapabilities="},
 	{"no filter", ofProcess(func(p *host.Process) { p.Seccomp = 0 }), "MC-11", "fail medium " + cacheUnix + " filter", "", "SystemCallFilter=@system-service"},
 	{"no filter in a pod", together(inScope("pod"), ofProcess(func(p *host.Process) { p.Seccomp = 0 })), "MC-11", "fail medium " + cacheUnix + " filter", "", "seccompProfile: {type: RuntimeDefault}"},

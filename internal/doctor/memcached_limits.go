@@ -42,12 +42,10 @@ func parseSize(text string, unit int64) (int64, error) {
 	return n * unit, nil
 }
 
-// Room that memcached keeps beside the connections of slabgate: for whoever looks
-// after it, and for descriptors that are no connections.
-const (
-	spareConnections = 32
-	spareFiles       = 50
-)
+// spareConnections is the room that memcached needs beside the connections of
+// slabgate: for whoever looks after it, and for its files that are no connections,
+// since it may open as many as it takes connections and not more.
+const spareConnections = 32
 
 func (c cache) connections() (int64, Evidence, bool) { return c.number("maxconns", 'c', 1, 1024) }
 
@@ -132,14 +130,18 @@ func (c cache) asOwner(command string) string {
 	return command
 }
 
+// judgeFiles looks for a limit below the one that memcached sets itself when it
+// starts, which is its number of connections.
 func judgeFiles(c cache) []Verdict {
 	most, _, ok := c.connections()
 	files := c.Process.FileLimit
-	if !ok || !c.Process.LimitsOK || files < 0 || files >= most+spareFiles {
+	if !ok || !c.Process.LimitsOK || files < 0 || files >= most {
 		return nil
 	}
-	fix := c.dropIn([]string{fmt.Sprintf("LimitNOFILE=%d", most+spareFiles)}, fmt.Sprintf("# docker run --ulimit nofile=%d\n", most+spareFiles),
-		fmt.Sprintf("prlimit --pid %d --nofile=%d:%d", c.Process.PID, most+spareFiles, most+spareFiles))
+	fix := Fix{Text: "give back the limit that memcached asked for; if the hard limit is lower too, only a restart does, which empties the cache"}
+	if !c.contained() {
+		fix.Commands = []string{c.asOwner(fmt.Sprintf("prlimit --pid %d --nofile=%d:", c.Process.PID, most))}
+	}
 	return []Verdict{c.fail("files", fmt.Sprintf("may open %d files, and takes %d connections", files, most), fix,
 		Evidence{Source: c.proc("limits"), Text: fmt.Sprintf("Max open files: %d", files)})}
 }

@@ -317,6 +317,15 @@ func TestFixOfCoreFiles(t *testing.T) {
 	s.gone("MC-11", "core") // it stays so
 }
 
+func TestFixOfTooFewFiles(t *testing.T) {
+	s := newLiveCache(t, "-s RUN/s\n-a 0700\n-u memcache\n")
+	s.restart()
+	s.gone("MC-11", "files") // memcached sets the limit itself
+	s.apply(&Fix{Commands: []string{fmt.Sprintf("runuser -u memcache -- prlimit --pid %d --nofile=500:", s.cmd.Process.Pid)}})
+	s.apply(s.found("MC-11", Medium, "files").Fix)
+	s.gone("MC-11", "files")
+}
+
 func TestFixOfCoreFilesThatMemcachedAsksFor(t *testing.T) {
 	s := newLiveCache(t, "-r\n-s RUN/s\n-a 0700\n-u memcache\n")
 	s.core = true // the hard limit lets it
