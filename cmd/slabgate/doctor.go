@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -168,6 +169,9 @@ func (c *doctorCommand) examine(ctx context.Context, subject *host.Subject) (*do
 	facts := host.Gather(ctx, from, host.Options{Memcached: c.memcached, Subject: subject, Active: c.active})
 	if r, ok := from.(*host.Recorder); ok && r.Err() != nil {
 		return nil, fail(exitNoFile, "--capture: %w", r.Err())
+	}
+	if _, err := strconv.Atoi(c.memcached); err == nil && len(facts.Memcached) == 0 {
+		return nil, fail(exitUsage, "--memcached %s: no memcached with this process id is to be seen", c.memcached)
 	}
 	if c.scope != "" {
 		facts.Place.Scope, facts.Place.Why = c.scope, "--scope"

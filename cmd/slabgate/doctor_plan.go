@@ -42,7 +42,7 @@ func planTargets(subject *host.Subject, targets []string) (inside, outside []str
 	if err != nil {
 		name = "THIS-HOST"
 	}
-	if _, port, err := net.SplitHostPort(upstream); err == nil {
+	if _, port, err := net.SplitHostPort(upstream); err == nil && !strings.HasPrefix(upstream, "unix:") {
 		outside = append(outside, net.JoinHostPort(name, port))
 	} else {
 		outside = append(outside, net.JoinHostPort(name, "11211")) // where a memcached would be
@@ -62,6 +62,10 @@ func planTargets(subject *host.Subject, targets []string) (inside, outside []str
 		ip, err := netip.ParseAddr(cmp.Or(h, "::"))
 		if err == nil && ip.IsLoopback() {
 			inside = append(inside, addr)
+			continue
+		}
+		if err == nil && !ip.IsUnspecified() {
+			outside = append(outside, addr)
 			continue
 		}
 		outside = append(outside, net.JoinHostPort(name, port))

@@ -70,7 +70,11 @@ func recordLine(rec *doctor.Record) string {
 	case rec.Status == doctor.Waived:
 		return fmt.Sprintf("  [waived] %s %s  by %s until %s: %s\n", rec.ID, visible(rec.Text), visible(rec.WaivedBy), rec.Expires, visible(rec.Reason))
 	case rec.Found():
-		line := fmt.Sprintf("  [%s] %s %s  fix: %s\n", severityTags[rec.Severity], rec.ID, visible(rec.Text), visible(rec.Fix.Text))
+		text := rec.Text
+		if strings.HasPrefix(rec.ID, "PRB-") && rec.Subject != "" { // of a scan of several targets
+			text = rec.Subject + " (" + rec.Scope + "): " + text
+		}
+		line := fmt.Sprintf("  [%s] %s %s  fix: %s\n", severityTags[rec.Severity], rec.ID, visible(text), visible(rec.Fix.Text))
 		if len(rec.Evidence) > 0 {
 			e := &rec.Evidence[0]
 			line += fmt.Sprintf("         seen  %s  %s\n", visible(e.Where()), printable(e.Text))

@@ -106,6 +106,7 @@ func TestDoctorExitCodes(t *testing.T) {
 		{[]string{"--fail-on", "awful"}, exitUsage, "awful"},
 		{[]string{"--min-severity", "none"}, exitUsage, "none"},
 		{[]string{"--scope", "cloud"}, exitUsage, "cloud"},
+		{[]string{"--offline", bad, "--memcached", "999"}, exitUsage, "999"},
 		{[]string{"--target", "cache:11212"}, exitUsage, "slabgate probe cache:11212"},
 		{[]string{"--offline", bad, "--active"}, exitUsage, "active"},
 		{[]string{"--offline", filepath.Join(bad, "gone")}, exitNoFile, "--offline"},
@@ -155,7 +156,16 @@ func TestDoctorPlan(t *testing.T) {
 	s := newSite(t)
 	o := s.call(t, "doctor", "--plan", "--target", "cache-1.example:11212")
 	o.want(t, exitOK, "--from trusted", "--from semi", "--from untrusted", "cache-1.example:11212", "expected: ",
-		"slabgate doctor trusted.json semi.json untrusted.json", "sudo -u nobody")
+		"slabgate doctor trusted.json semi.json untrusted.json", "sudo -u nobody", " unix:/nonexistent/mc.sock ")
+	for line := range strings.Lines(o.out) {
+		_, targets, _ := strings.Cut(line, "-o json ")
+		for _, target := range strings.Fields(strings.Split(targets, ">")[0]) {
+			// What probe refuses to look at it says before it looks.
+			if o := slabgate(t, "probe", "--time", "1ns", target); o.code == exitUsage && !strings.Contains(o.err, "resolve") && !strings.Contains(o.err, "addresses") && !strings.Contains(o.err, "no such host") && !strings.Contains(o.err, "lookup") {
+				t.Errorf("probe does not take %q: %s", target, o.err)
+			}
+		}
+	}
 }
 
 // TestDoctorTakesScans: each place that was looked from has its records in the
@@ -180,6 +190,7 @@ func TestDoctorTakesScans(t *testing.T) {
 		"other.json":   `{"schema": "nmap/1"}`,
 		"nowhere.json": `{"schema": "` + doctor.ScanSchema + `", "records": []}`,
 		"torn.json":    `{"schema"`,
+		"blind.json":   `{"schema": "` + doctor.ScanSchema + `", "from": "semi", "records": [{"id": "PRB-02", "severity": "critical", "status": "skip", "text": "unreachable"}]}`,
 		"odd.json":     `{"schema": "` + doctor.ScanSchema + `", "from": "semi", "records": [{"id": "X", "severity": "none"}]}`,
 	} {
 		slabgate(t, "doctor", "--offline", tree, scan(name, text)).want(t, exitUsage, name)

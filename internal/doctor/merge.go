@@ -51,9 +51,17 @@ func (r *Report) Merge(data []byte) (from string, err error) {
 			return "", err
 		}
 	}
+	if !s.looked() {
+		return "", fmt.Errorf("it has looked at nothing: no target answered, or none was asked")
+	}
 	r.Records = append(r.Records, s.Records...)
 	r.Tally()
 	return s.From, nil
+}
+
+// looked tells whether a scan has come to a result about anything.
+func (s *scan) looked() bool {
+	return slices.ContainsFunc(s.Records, func(rec Record) bool { return rec.Status != Skip })
 }
 
 // adopt makes a record of somebody else's file one that may be relied on.

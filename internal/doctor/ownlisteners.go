@@ -21,15 +21,21 @@ func judgeOwnListeners(f *host.Facts) (found []Verdict) {
 			found = append(found, plainListener(f.Subject, l, at))
 		}
 	}
+	seen := 0
 	for _, s := range guardSockets(f) {
 		if !isSubject(f, f.Process(s.PID)) {
 			continue // another slabgate, with a configuration of its own
 		}
+		seen++
 		if v, ok := judgeOwnSocket(f, s); ok {
 			found = append(found, v)
 		}
 	}
-	return orPass(found, "slabgate listens where its configuration says, and without TLS on loopback at most", Evidence{Source: f.Subject.Path})
+	text := "slabgate listens where its configuration says, and without TLS on loopback at most"
+	if seen == 0 {
+		text = "the configuration has no listener without TLS beyond loopback; that no other is open is not known, as no slabgate with it is seen to listen"
+	}
+	return orPass(found, text, Evidence{Source: f.Subject.Path})
 }
 
 // parseListen reads an address of the configuration, where :11212 is every address.

@@ -157,7 +157,7 @@ func TestSARIF(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	r := sample()
-	scanned := `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PB-01","severity":"critical","status":"fail","text":"open","evidence":[]}]}`
+	scanned := `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PRB-01","severity":"critical","status":"fail","text":"open","evidence":[]}]}`
 	from, err := r.Merge([]byte(scanned))
 	if err != nil || from != "semi" {
 		t.Fatalf("from %q, %v", from, err)
@@ -171,8 +171,8 @@ func TestMerge(t *testing.T) {
 		"another form":  `{"schema":"slabgate.status/1","from":"semi"}`,
 		"no vantage":    `{"schema":"slabgate.probe/1"}`,
 		"other vantage": `{"schema":"slabgate.probe/1","from":"moon"}`,
-		"no severity":   `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PB-01","status":"fail"}]}`,
-		"no status":     `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PB-01","severity":"low"}]}`,
+		"no severity":   `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PRB-01","status":"fail"}]}`,
+		"no status":     `{"schema":"slabgate.probe/1","from":"semi","records":[{"id":"PRB-01","severity":"low"}]}`,
 	} {
 		if _, err := r.Merge([]byte(text)); err == nil {
 			t.Errorf("%s is taken", name)

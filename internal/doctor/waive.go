@@ -159,7 +159,7 @@ func (w *Waiver) check(l *finding.List, r *Report) {
 }
 
 // probeID is an id of slabgate probe, which is known only in scans.
-var probeID = regexp.MustCompile(`^PB-[0-9]{2}$`)
+var probeID = regexp.MustCompile(`^PRB-[0-9]{2}$`)
 
 func (r *Report) knows(id string) bool {
 	if probeID.MatchString(id) || slices.ContainsFunc(Checks(), func(c Check) bool { return c.ID == id }) {

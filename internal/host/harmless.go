@@ -117,12 +117,13 @@ func maskWords(data []byte) []byte {
 		return data
 	}
 	if !slices.Contains([]string{"memcached", "memcached-debug", "slabgate", "docker-proxy"}, path.Base(words[0])) {
-		return []byte(words[0] + "\x00")
+		title, _, _ := strings.Cut(words[0], " ") // a process may write its whole command line there
+		return []byte(title + "\x00")
 	}
 	hide := false
 	for i, word := range words[1:] {
 		name, _, valued := strings.Cut(word, "=")
-		flag := strings.HasPrefix(word, "-")
+		flag := valued || strings.HasPrefix(word, "-")
 		secret := flag && slices.ContainsFunc(secretParts, func(part string) bool { return strings.Contains(strings.ToLower(name), part) })
 		switch {
 		case hide && !flag && !path.IsAbs(word), secret && valued && !path.IsAbs(word[len(name)+1:]):
