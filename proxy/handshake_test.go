@@ -99,7 +99,7 @@ func TestListenerWithoutACertificateServesNobody(t *testing.T) {
 	w := newWorld(t)
 	fake := testkit.StartFake(t, testkit.FakeOptions{})
 	r := startRig(t, fake.Addr(), rigOptions{tls: w.server, clients: w.stranger()})
-	r.server.Swap(&Snapshot{Policy: compile(t, everything("main"))})
+	r.server.Swap(&Snapshot{Limits: DefaultLimits(), Policy: compile(t, everything("main"))})
 	c := newClient(t, r.dialWith(t, nil))
 	c.send("mn\r\n")
 	c.wantsEnd()

@@ -253,10 +253,10 @@ func TestReloadChangesWhatNewClientsMayHold(t *testing.T) {
 	r.client(t).asks("mn\r\n", "MN\r\n")
 	var got []int
 	for _, s := range r.server.all() {
-		got = append(got, s.limits.MaxInFlight, s.x.limits.MaxInFlight)
+		got = append(got, s.limits.MaxInFlight)
 	}
 	slices.Sort(got)
-	if want := DefaultLimits().MaxInFlight; !slices.Equal(got, []int{7, 7, want, want}) {
+	if want := DefaultLimits().MaxInFlight; !slices.Equal(got, []int{7, want}) {
 		t.Errorf("in flight at once: %v, want 7 for the new one and %d for the old", got, want)
 	}
 }
