@@ -106,6 +106,9 @@ func printTop(w io.Writer, r *doctor.Report) {
 			fmt.Fprintf(w, "       | %s\n", visible(strings.TrimRight(line, "\n")))
 		}
 	}
+	if len(found) > 1 {
+		fmt.Fprintln(w, "  One at a time: each is for what runs now, so run doctor again before the next.")
+	}
 }
 
 // printSkipped tells what could not be looked at, the same reason once.

@@ -163,7 +163,8 @@ func cacheName(f *host.Facts, s *host.Socket) string {
 func bindFix(f *host.Facts, s *host.Socket) Fix {
 	c := cacheOf(f, s)
 	if f.Subject != nil {
-		if path, ok := strings.CutPrefix(f.Subject.Upstream, "unix:"); ok {
+		// Two memcacheds must not be given one socket: the second takes it from the first.
+		if path, ok := strings.CutPrefix(f.Subject.Upstream, "unix:"); ok && !heldByAnother(f, s, f.Subject.Upstream) {
 			return c.restart(change{drop: "lpU", add: []host.Argument{{Letter: 's', Value: path}, {Letter: 'a', Value: "0770"}}})
 		}
 	}
@@ -171,6 +172,13 @@ func bindFix(f *host.Facts, s *host.Socket) Fix {
 		return c.toSocket()
 	}
 	return c.restart(change{add: []host.Argument{{Letter: 'l', Value: loopbackOf(c.args, s)}}})
+}
+
+// heldByAnother tells whether a memcached other than the holder of s answers at an address.
+func heldByAnother(f *host.Facts, s *host.Socket, address string) bool {
+	return slices.ContainsFunc(f.Memcached, func(m host.Memcached) bool {
+		return m.Address == address && m.Version != "" && (m.Process == nil || m.Process.PID != s.PID)
+	})
 }
 
 // loopbackOf is 127.0.0.1, with the port if the addresses of -l have their own.
