@@ -200,7 +200,8 @@ func (s *Server) acceptLoop(l *Listener) {
 
 // start gives a client a session and a loop, if it may have one.
 func (s *Server) start(l *Listener, c net.Conn) bool {
-	n := &session{server: s, listener: l, limits: &s.InForce().Limits, started: time.Now(), idle: true, nth: rand.N(uint(sampledTurns))}
+	limits := s.InForce().Limits // its own: with the snapshot's, keys and users that were replaced would stay with it
+	n := &session{server: s, listener: l, limits: &limits, started: time.Now(), idle: true, nth: rand.N(uint(sampledTurns))}
 	n.facts = auth.Facts{Listener: l.Name, Addr: addrOf(c)}
 	var ok bool
 	if n.turns, ok = l.admission.enter(n.facts.Addr, n.limits); !ok {

@@ -142,7 +142,7 @@ func (d *daemon) record(e audit.Event) {
 func (d *daemon) keepTLS(next *proxy.Snapshot) {
 	for name, tls := range d.snapshot.TLS {
 		if _, there := next.TLS[name]; !there {
-			next.TLS[name], next.CNs[name] = tls, d.snapshot.CNs[name]
+			next.TLS[name], next.CNs[name], next.CAs[name] = tls, d.snapshot.CNs[name], d.snapshot.CAs[name]
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"os"
 	"strings"
@@ -208,6 +209,7 @@ func TestReloadKeepsTheCertificateOfALostListener(t *testing.T) {
 		CNs: map[string]bool{"main": true, "back": true},
 	}}
 	next := &proxy.Snapshot{
+		CAs: map[string][]*x509.Certificate{},
 		TLS: map[string]*tls.Config{"back": renewed, "front": renewed},
 		CNs: map[string]bool{"back": false, "front": false},
 	}

@@ -45,7 +45,7 @@ func newRun(io stdio) *cobra.Command {
 Signals: HUP reloads certificates, users and policy, all or nothing.
 USR1 reopens audit files, after they have been moved.
 USR2 sends idle clients away, so that they come to another slabgate.
-TERM and INT drain and exit 0; a second one exits at once.`,
+TERM and INT drain and exit 0; a second one cuts clients off and exits.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), io) },
 	}
