@@ -20,8 +20,8 @@ import (
 
 // What no probe may ever show.
 const (
-	probedKey   = "probedkey:5581"
-	probedValue = "probedvalue-7713"
+	probedKey   = "probedkey:zqxj"
+	probedValue = "probedvalue-wvkq"
 )
 
 // scanned is what tests look at of a probe's JSON.
@@ -50,7 +50,7 @@ func probed(t *testing.T, args ...string) (int, scanned) {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	for _, canary := range []string{probedKey, "probedkey", probedValue, "probedvalue"} {
+	for _, canary := range []string{probedKey, "probedkey", "zqxj", probedValue, "probedvalue", "wvkq"} {
 		if strings.Contains(out.String()+said.String(), canary) {
 			t.Errorf("it shows %q:\n%s%s", canary, out.String(), said.String())
 		}

@@ -65,19 +65,19 @@ func (s *scan) looked() bool {
 }
 
 // adopt makes a record of somebody else's file one that may be relied on.
-func (rec *Record) adopt(from string) error {
-	_, known := ParseSeverity(string(rec.Severity))
-	if !known || !slices.Contains([]Status{Pass, Fail, Warn, Skip, Waived}, rec.Status) {
-		return fmt.Errorf("record %q has severity %q and status %q", rec.ID, rec.Severity, rec.Status)
+func (r *Record) adopt(from string) error {
+	_, known := ParseSeverity(string(r.Severity))
+	if !known || !slices.Contains([]Status{Pass, Fail, Warn, Skip, Waived}, r.Status) {
+		return fmt.Errorf("record %q has severity %q and status %q", r.ID, r.Severity, r.Status)
 	}
-	rec.Scope, rec.Score = from, 0
-	if rec.Evidence == nil {
-		rec.Evidence = []Evidence{}
+	r.Scope, r.Score = from, 0
+	if r.Evidence == nil {
+		r.Evidence = []Evidence{}
 	}
-	if rec.Found() {
-		rec.Score = weights[rec.Severity]
-		if rec.Fix == nil {
-			rec.Fix = &Fix{}
+	if r.Found() {
+		r.Score = weights[r.Severity]
+		if r.Fix == nil {
+			r.Fix = &Fix{}
 		}
 	}
 	return nil
