@@ -63,7 +63,10 @@ func (a *admission) enter(addr netip.Addr, l *Limits) (turns chan struct{}, ok b
 	from := sourceOf(addr)
 	s := a.sources[from]
 	if s == nil {
-		s = &source{turns: make(chan struct{}, l.MaxPerSource)}
+		s = new(source)
+	}
+	if cap(s.turns) != l.MaxPerSource { // of a new source, or after a reload: who is here gives back what it has
+		s.turns = make(chan struct{}, l.MaxPerSource)
 	}
 	if s.here >= lineFactor*l.MaxPerSource {
 		return nil, false

@@ -38,7 +38,7 @@ func (s *Server) DrainIdle(ctx context.Context) {
 	for _, n := range clients {
 		n.loop.Post(func() { n.lull = n.idle })
 	}
-	if s.Spread > 0 && !sleep(ctx, lullTime) {
+	if !sleep(ctx, lullTime) { // between two requests a client is no idle one
 		return
 	}
 	s.sendAway(ctx, clients, (*session).drainIdle)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -270,4 +272,23 @@ func TestDrainIdleEndsWithItsContext(t *testing.T) {
 	r.server.DrainIdle(ctx)
 	c.asks("mn\r\n", "MN\r\n")
 	r.server.Spread = 0
+}
+
+// TestDrainIdleLeavesWhoIsBusy also without a time to spread it over: between two of
+// its requests a client is not idle.
+func TestDrainIdleLeavesWhoIsBusy(t *testing.T) {
+	r := startRig(t, testkit.StartFake(t, testkit.FakeOptions{}).Addr(), rigOptions{})
+	busy, idle := r.client(t), r.client(t)
+	busy.asks("mn\r\n", "MN\r\n")
+	idle.asks("mn\r\n", "MN\r\n")
+	var drained atomic.Bool
+	var draining sync.WaitGroup
+	draining.Go(func() { r.server.DrainIdle(context.Background()); drained.Store(true) })
+	for !drained.Load() {
+		busy.asks("mn\r\n", "MN\r\n")
+		time.Sleep(time.Millisecond)
+	}
+	draining.Wait()
+	busy.asks("mn\r\n", "MN\r\n")
+	idle.wantsEnd()
 }

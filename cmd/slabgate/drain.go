@@ -23,17 +23,26 @@ const (
 func spread(s config.Shutdown) time.Duration { return min(s.Grace/2, maxSpread) }
 
 // lameDuck begins to send idle clients away, and goes on serving the others and new
-// ones. Whoever looks is told that clients had better go elsewhere.
+// ones. Whoever looks is told that clients had better go elsewhere. Asked again, it
+// does so once more: those that were busy may be idle now, and others have come.
 func (d *daemon) lameDuck() {
-	if d.life.stopping.Load() || d.life.draining.Swap(true) {
+	select {
+	case <-d.ducked:
+	default:
+		return // it does so already
+	}
+	if d.life.stopping.Load() {
 		return
 	}
+	d.life.draining.Store(true)
 	d.metrics.Draining.Store(true)
 	d.log.Info("draining idle clients", zap.Int64("clients", d.metrics.Sessions.Load()), zap.Duration("spread", d.server.Spread))
 	d.tell(systemd.Status(d.oneLine()))
 	ctx, end := context.WithCancel(context.Background())
-	d.endDucks = end
+	ducked := make(chan struct{})
+	d.ducked, d.endDucks = ducked, end
 	d.ducks.Go(func() {
+		defer close(ducked)
 		defer end()
 		d.server.DrainIdle(ctx)
 		d.log.Info("idle clients have drained", zap.Int64("clients", d.metrics.Sessions.Load()))

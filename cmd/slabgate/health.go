@@ -96,7 +96,7 @@ func (h *vitals) note(err error) {
 func (h *vitals) checks() []admin.Check {
 	return []admin.Check{
 		{Name: "started", On: admin.Started | admin.Ready, Test: h.started},
-		{Name: "loops", On: admin.Live, Test: h.loops},
+		{Name: "loops", On: admin.Live | admin.Ready, Test: h.loops},
 		{Name: "draining", On: admin.Ready, Test: h.draining},
 		{Name: "certificates", On: admin.Ready, Test: h.certificates},
 		{Name: "upstream", On: admin.Ready, Test: h.upstream},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -95,6 +96,22 @@ func TestUSR2DrainsIdleClients(t *testing.T) {
 	w.stop(t)
 	if n := strings.Count(w.log.String(), "draining idle clients"); n != 1 {
 		t.Errorf("%d drains of idle clients began, want 1", n)
+	}
+}
+
+// Asked again once it is done, it sends away those that have become idle since.
+func TestDrainMayBeAskedAgain(t *testing.T) {
+	w := startWatched(t)
+	w.operate(t, "drain").want(t, exitOK)
+	w.await(t, `"msg":"idle clients have drained"`)
+	c := w.stays(t, "get web:1")
+	w.operate(t, "drain").want(t, exitOK)
+	if b, err := io.ReadAll(c); err != nil {
+		t.Errorf("an idle client got %q, %v", b, err)
+	}
+	w.stop(t)
+	if n := strings.Count(w.log.String(), `"msg":"draining idle clients"`); n != 2 {
+		t.Errorf("%d drains of idle clients began, want 2", n)
 	}
 }
 

@@ -84,6 +84,7 @@ type daemon struct {
 	reopen    chan struct{}            // audit files are to be opened anew
 	files     atomic.Pointer[[]string] // that are watched
 	ducks     sync.WaitGroup           // of lameDuck
+	ducked    chan struct{}            // closed unless lameDuck is under way
 	endDucks  context.CancelFunc       // nil before there was one
 }
 
@@ -185,6 +186,8 @@ func (c *runCommand) build(l *loaded, io stdio) (*daemon, error) {
 		Generations: d.spaces, Sampler: audit.NewSampler(l.config.Audit.AllowSample),
 		Spread: spread(l.config.Shutdown),
 	}
+	d.ducked = make(chan struct{})
+	close(d.ducked)
 	d.vitals = newVitals(d)
 	d.loading = newLoading(d.load)
 	return d, nil

@@ -46,7 +46,7 @@ func TestHealthOfADaemon(t *testing.T) {
 	r := s.start(t, "--set", "admin.http=127.0.0.1:0")
 	for path, want := range map[string]string{
 		"/startupz?verbose": "[+]started ok\nstartupz check passed\n", "/livez?verbose": "[+]loops ok\nlivez check passed\n",
-		"/readyz?verbose": "[+]started ok\n[+]draining ok\n[+]certificates ok\n[+]upstream ok\nreadyz check passed\n",
+		"/readyz?verbose": "[+]started ok\n[+]loops ok\n[+]draining ok\n[+]certificates ok\n[+]upstream ok\nreadyz check passed\n",
 	} {
 		if status, body := r.page(t, path); status != http.StatusOK || body != want {
 			t.Errorf("%s: %d %q, want 200 %q", path, status, body, want)
