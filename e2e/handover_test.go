@@ -199,6 +199,35 @@ func TestProcessesTakeEachOthersPlace(t *testing.T) {
 	}
 }
 
+// A start that fails on a shared address leaves the process that runs as it was.
+func TestFailedStartTakesNothingOver(t *testing.T) {
+	s := newSite(t, memcached(t).Addr())
+	socket, addr := bound(t)
+	socket.Close() // only the port was wanted
+	s.edit(t, "slabgate.yaml", "name: main\n    address: \"127.0.0.1:0\"", "name: main\n    reuse_port: true\n    address: \""+addr+"\"")
+	s.edit(t, "slabgate.yaml", "log: {level: debug", "admin: {socket: @DIR@/admin.sock}\nlog: {level: info")
+	giveToDaemon(t, s.dir)
+	d := s.start(t)
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	next := s.launch(t, "--set", "listeners.main.address="+held.Addr().String())
+	next.wantExit(t, 77)
+	if text := next.text(); !strings.Contains(text, "SG1406") {
+		t.Errorf("it does not say why:\n%s", text)
+	}
+	if code, said := s.call(t, "", "healthcheck", "--ready", "--socket", s.path("admin.sock")); code != 0 {
+		t.Errorf("the one that runs: exit %d: %s", code, said)
+	}
+	// With an address that nobody may have and a memcached that is away, it is
+	// memcached that the start fails of: the shared address is not touched before.
+	last := s.launch(t, "--set", "listeners.main.address="+held.Addr().String(), "--set", "upstreams.local.address=127.0.0.1:1", "--require-upstream")
+	last.wantExit(t, 69)
+	d.retire(t)
+}
+
 // Sockets of several names, one that nobody wants, and one that is not there.
 func TestSocketsOfSystemdByName(t *testing.T) {
 	s := newSite(t, memcached(t).Addr())

@@ -81,6 +81,58 @@ func TestSecondTermExitsAtOnce(t *testing.T) {
 	}
 }
 
+// hung is a site whose memcached answers nothing any more while a client waits, and
+// whose waits would last longer than any test.
+func hung(t *testing.T, args ...string) (*daemon, net.Conn) {
+	t.Helper()
+	mc := memcached(t)
+	s := newSite(t, mc.Addr())
+	d := s.start(t, append(args, "--set", "upstreams.local.connect_timeout=1h", "--set", "upstreams.local.request_timeout=1h")...)
+	c := s.dial(t, d, "shop")
+	talk(t, c, apple, "STORED\r\n")
+	mc.Stop(t)
+	if _, err := io.WriteString(c, getItem); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	return d, c
+}
+
+func TestSecondTermExitsWhileMemcachedHangs(t *testing.T) {
+	d, c := hung(t, "--set", "shutdown.grace=300s")
+	d.signal(t, syscall.SIGTERM)
+	d.await(t, "draining")
+	time.Sleep(50 * time.Millisecond)
+	if d.gone() {
+		t.Fatalf("the first did not wait for the request:\n%s", d.text())
+	}
+	d.signal(t, syscall.SIGTERM)
+	d.wantExit(t, 0)
+	wantClosed(t, c)
+}
+
+func TestGraceEndsWhileMemcachedHangs(t *testing.T) {
+	d, c := hung(t, "--set", "shutdown.grace=100ms")
+	d.signal(t, syscall.SIGTERM)
+	d.wantExit(t, 0)
+	wantClosed(t, c)
+}
+
+// A start that waits for memcached ends when it is told to, without having served.
+func TestTermWhileAStartWaitsForMemcached(t *testing.T) {
+	mc := memcached(t)
+	s := newSite(t, mc.Addr())
+	mc.Stop(t)
+	d := s.launch(t, "--set", "upstreams.local.connect_timeout=1h")
+	d.await(t, "started")
+	d.signal(t, syscall.SIGHUP)
+	d.signal(t, syscall.SIGTERM)
+	d.wantExit(t, 0)
+	if d.count("ready") != 0 {
+		t.Errorf("it was ready:\n%s", d.text())
+	}
+}
+
 func TestGraceEnds(t *testing.T) {
 	s := newSite(t, memcached(t).Addr())
 	d := s.start(t, "--set", "shutdown.grace=100ms")

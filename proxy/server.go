@@ -120,10 +120,20 @@ func (s *Server) identify(snap *Snapshot, f *auth.Facts) (*policy.Identity, auth
 // Serve accepts clients on every listener until Shutdown or Close, and returns
 // when the last of them is gone. It closes the listeners.
 func (s *Server) Serve(listeners []*Listener) error {
-	s.mu.Lock()
-	if s.stopped {
-		s.mu.Unlock()
+	if err := s.Start(listeners); err != nil {
 		closeAll(listeners)
+		return err
+	}
+	s.Wait()
+	return nil
+}
+
+// Start begins to accept clients on every listener. With an error it has not, and the
+// listeners are left as they are; without one call Wait.
+func (s *Server) Start(listeners []*Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
 		return errStopped
 	}
 	s.handshakes = newHandshakeTokens()
@@ -136,8 +146,6 @@ func (s *Server) Serve(listeners []*Listener) error {
 		l.count(s.Metrics)
 	}
 	if err := s.startLoops(); err != nil {
-		s.mu.Unlock()
-		closeAll(listeners)
 		return err
 	}
 	for _, l := range listeners {
@@ -145,10 +153,13 @@ func (s *Server) Serve(listeners []*Listener) error {
 		s.accepting.Add(1)
 		go s.acceptLoop(l)
 	}
-	s.mu.Unlock()
+	return nil
+}
+
+// Wait returns when clients are accepted no longer, and the last of them is gone.
+func (s *Server) Wait() {
 	s.wg.Wait()
 	s.endLoops()
-	return nil
 }
 
 // startLoops starts a loop for each lane there is to be.

@@ -116,13 +116,60 @@ func (d *daemon) run(ctx context.Context, io stdio, requireUpstream bool) error 
 
 	go d.log.ring.run()
 	go d.audit.Run()
-	if err := d.open(ctx, io, requireUpstream); err != nil {
+	starting, hear := d.duringStart(ctx, signals)
+	err := d.open(starting, io, requireUpstream)
+	hear()
+	if err != nil {
+		if errors.Is(err, errEnded) {
+			d.log.Info("stopped", zap.String("outcome", "told to before it had started"))
+			err = nil
+		}
 		err = errors.Join(err, d.unbind())
 		d.close()
 		return err
 	}
 	d.serve(ctx, signals)
 	return nil
+}
+
+var errEnded = errors.New("told to end before it had started")
+
+// duringStart returns a context that is done when a signal says so, for as long as a
+// start may wait for memcached. Once hear was called signals are heard as ever, and
+// what came meanwhile is among them.
+func (d *daemon) duringStart(ctx context.Context, signals chan os.Signal) (starting context.Context, hear func()) {
+	starting, end := context.WithCancel(ctx)
+	over := make(chan struct{})
+	var hearing sync.WaitGroup
+	var later []os.Signal
+	hearing.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			case s := <-signals:
+				if s == syscall.SIGTERM || s == syscall.SIGINT {
+					later = []os.Signal{s} // the start may have come too far to be broken off
+					end()
+					return
+				}
+				if len(later) < cap(signals) {
+					later = append(later, s)
+				}
+			}
+		}
+	})
+	return starting, func() {
+		close(over)
+		hearing.Wait()
+		end()
+		for _, s := range later {
+			select {
+			case signals <- s:
+			default: // as the kernel does with too many
+			}
+		}
+	}
 }
 
 // open makes sure of everything that a start needs, and opens the listeners: those
@@ -142,6 +189,9 @@ func (d *daemon) open(ctx context.Context, io stdio, requireUpstream bool) error
 	d.log.Info("started", zap.String("version", thisBuild().Version), zap.Int("pid", os.Getpid()),
 		zap.String("config", d.path), zap.String("digest", d.snapshot.Digest))
 	err := d.checkUpstream(ctx)
+	if ctx.Err() != nil {
+		return errEnded
+	}
 	d.vitals.note(err)
 	if err != nil && requireUpstream {
 		return refuse(io, exitUnavailable, "SG1407", "start memcached, or correct upstreams[0].address", err)
@@ -151,6 +201,12 @@ func (d *daemon) open(ctx context.Context, io stdio, requireUpstream bool) error
 	}
 	if err := d.bind(c, besides); err != nil {
 		return refuse(io, exitPermission, "SG1406", bindFix(err), err)
+	}
+	if err := d.publishAdmin(); err != nil {
+		return refuse(io, exitPermission, "SG1072", adminFix, err)
+	}
+	if err := d.server.Start(d.listeners); err != nil {
+		return refuse(io, exitPermission, "SG1413", "let slabgate open more files: LimitNOFILE= of its unit, or ulimit -n", err)
 	}
 	return nil
 }
@@ -212,11 +268,7 @@ func (d *daemon) close() {
 // serve runs until a signal or ctx ends it.
 func (d *daemon) serve(ctx context.Context, signals <-chan os.Signal) {
 	var parts sync.WaitGroup
-	parts.Go(func() {
-		if err := d.server.Serve(d.listeners); err != nil {
-			d.log.Error("stopped", zap.Error(err))
-		}
-	})
+	parts.Go(d.server.Wait)
 	looking, stopAdmin := context.WithCancel(context.Background())
 	defer stopAdmin()
 	parts.Go(func() { d.serveAdmin(looking) })

@@ -94,16 +94,21 @@ func (d *daemon) bind(c *config.Config, kind bool) error {
 	return nil
 }
 
-// bindAdmin opens the admin socket, if there is to be one.
+// bindAdmin opens the admin socket, if there is to be one. It is not in its place yet:
+// a start that goes wrong must not take it away from the process that runs.
 func (d *daemon) bindAdmin(c *config.Config) (err error) {
-	switch {
-	case c.Admin.Socket == "":
-	case shared(c):
-		d.admin, err = admin.Replace(c.Admin.Socket)
-	default:
-		d.admin, err = admin.Listen(c.Admin.Socket)
+	if c.Admin.Socket != "" {
+		d.admin, err = admin.Prepare(c.Admin.Socket, shared(c))
 	}
 	return err
+}
+
+// publishAdmin puts the admin socket into its place.
+func (d *daemon) publishAdmin() error {
+	if d.admin == nil {
+		return nil
+	}
+	return d.admin.Publish()
 }
 
 func (d *daemon) unbind() (err error) {

@@ -104,7 +104,7 @@ func startRig(t *testing.T) *rig {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &rig{ring: denials.New(), logs: logs, path: filepath.Join(socketDir(t), "admin.sock"), stop: stop, served: make(chan error, 1)}
 	r.backend = &backend{ring: r.ring}
-	l, err := Listen(r.path)
+	l, err := listenAt(r.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,25 +15,22 @@ const socketMode = 0o600
 // Listener is a bound admin socket.
 type Listener struct {
 	net.Listener
-	path string
+	path string      // where it is to be
+	made string      // where it was made; empty once it is in its place
 	file os.FileInfo // the socket as it was made
 }
 
-// Listen binds a socket at path that nobody else can connect to at any time: it is
-// made in a folder that is slabgate's alone, and moved into place when its mode is
-// right. A socket that nobody listens on is left from a crash and is replaced; one
-// that answers is somebody's, and an error.
-func Listen(path string) (*Listener, error) {
-	if err := checkStale(path); err != nil {
-		return nil, fmt.Errorf("admin: %w", err)
+// Prepare binds a socket that is to be at path, and that nobody else can connect to at
+// any time: it is made in a folder that is slabgate's alone, and [Listener.Publish]
+// moves it into place. A socket that nobody listens on is left from a crash; one that
+// answers is somebody's, and an error, unless this process is to take over from that
+// one. The other then goes on listening where nobody finds it.
+func Prepare(path string, takeOver bool) (*Listener, error) {
+	check := checkStale
+	if takeOver {
+		check = checkSocket
 	}
-	return Replace(path)
-}
-
-// Replace is Listen for a process that takes the place of another one: a socket that
-// answers is replaced too. The other process goes on listening where nobody finds it.
-func Replace(path string) (*Listener, error) {
-	if err := checkSocket(path); err != nil {
+	if err := check(path); err != nil {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	l, err := listenPrivately(path)
@@ -41,6 +38,19 @@ func Replace(path string) (*Listener, error) {
 		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return l, nil
+}
+
+// Publish moves the socket into its place, where others find it.
+func (l *Listener) Publish() error {
+	if err := os.Rename(l.made, l.path); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	dir := filepath.Dir(l.made)
+	l.made = ""
+	if err := os.Remove(dir); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	return nil
 }
 
 // checkStale returns an error if something is at path that must not be replaced.
@@ -76,39 +86,42 @@ func checkSocket(path string) error {
 	return nil
 }
 
-func listenPrivately(path string) (_ *Listener, err error) {
+func listenPrivately(path string) (*Listener, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".a")
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	l, err := listenIn(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	l.path = path
+	return l, nil
+}
+
+// listenIn makes a socket with its mode in a folder.
+func listenIn(dir string) (*Listener, error) {
 	made := filepath.Join(dir, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // it would look for the socket where it was made
-	fi, err := settle(made, path)
-	if err != nil {
-		l.Close()
-		return nil, err
-	}
-	return &Listener{Listener: l, path: path, file: fi}, nil
-}
-
-// settle gives the socket its mode and its place, and returns what it is there.
-func settle(made, path string) (os.FileInfo, error) {
 	if err := os.Chmod(made, socketMode); err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
-	if err := os.Rename(made, path); err != nil {
-		return nil, err
+	fi, err := os.Lstat(made)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
-	return os.Lstat(path)
+	return &Listener{Listener: l, made: made, file: fi}, nil
 }
 
 // Close stops listening and removes the socket, unless another is in its place.
 func (l *Listener) Close() error {
+	if l.made != "" {
+		return errors.Join(l.Listener.Close(), os.RemoveAll(filepath.Dir(l.made)))
+	}
 	if fi, err := os.Lstat(l.path); err == nil && os.SameFile(fi, l.file) {
 		return errors.Join(l.Listener.Close(), os.Remove(l.path))
 	}

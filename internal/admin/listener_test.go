@@ -11,7 +11,7 @@ import (
 func TestSocketIsItsOwnersAlone(t *testing.T) {
 	dir := socketDir(t)
 	path := filepath.Join(dir, "admin.sock")
-	l, err := Listen(path)
+	l, err := listenAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	}
 	old.SetUnlinkOnClose(false)
 	old.Close()
-	other, err := Listen(live)
+	other, err := listenAt(live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen(stale)
+	l, err := listenAt(stale)
 	if err != nil {
 		t.Fatalf("a stale socket: %v", err)
 	}
@@ -55,7 +55,7 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 	for path, want := range map[string]string{
 		live: "in use by another process", file: "in the way and is no socket", filepath.Join(dir, "none", "s"): "no such file",
 	} {
-		if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := listenAt(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
@@ -72,12 +72,12 @@ func TestStaleSocketIsReplacedAndNothingElse(t *testing.T) {
 // A slabgate that stops late must not take away the socket of the next one.
 func TestCloseLeavesAnothersSocket(t *testing.T) {
 	path := filepath.Join(socketDir(t), "s")
-	first, err := Listen(path)
+	first, err := listenAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first.Listener.Close()
-	second, err := Listen(path)
+	second, err := listenAt(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,4 +86,43 @@ func TestCloseLeavesAnothersSocket(t *testing.T) {
 		t.Errorf("the second one's socket: %v", err)
 	}
 	second.Close()
+}
+
+// listenAt has a socket in its place.
+func listenAt(path string) (*Listener, error) { return published(Prepare(path, false)) }
+
+// takeOver is listenAt for the next process.
+func takeOver(path string) (*Listener, error) { return published(Prepare(path, true)) }
+
+func published(l *Listener, err error) (*Listener, error) {
+	if err == nil {
+		err = l.Publish()
+	}
+	return l, err
+}
+
+// A slabgate that does not start in the end has taken nothing over.
+func TestSocketThatIsNotPublishedIsNobodys(t *testing.T) {
+	dir := socketDir(t)
+	path := filepath.Join(dir, "s")
+	running, err := listenAt(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	next, err := Prepare(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatalf("the one that runs: %v", err)
+	}
+	c.Close()
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
+		t.Errorf("got %v, want the socket alone", left)
+	}
 }

@@ -63,11 +63,11 @@ func TestOperationsWantTheirMethod(t *testing.T) {
 // The socket belongs to the process that came last.
 func TestReplaceTakesTheSocketOver(t *testing.T) {
 	r := startRig(t)
-	if l, err := Listen(r.path); err == nil {
+	if l, err := listenAt(r.path); err == nil {
 		l.Close()
 		t.Fatal("a socket that answers was replaced unasked")
 	}
-	next, err := Replace(r.path)
+	next, err := takeOver(r.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestReplaceTakesTheSocketOver(t *testing.T) {
 	}
 	c.Close()
 	file := socketDir(t)
-	if l, err := Replace(file); err == nil {
+	if l, err := takeOver(file); err == nil {
 		l.Close()
 		t.Error("a folder was replaced")
 	}

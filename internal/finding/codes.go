@@ -392,6 +392,8 @@ var Codes = []Code{
 		"upstream of an identity names one of upstreams in slabgate.yaml, of which this version has one."},
 	{"SG1412", "files that can't be read in time",
 		"A reload reads every file within ten seconds, or is refused: what was in force stays in force. A network file system or a disk that does not answer does this. When it answers again the files are read once more."},
+	{"SG1413", "clients cannot be served",
+		"What waits for all clients at once needs a few open files of its own, and the kernel gave none. Nothing was served."},
 	{"SG1450", "a waiver without reason or owner",
 		"What doctor found may stay as it is only if somebody says why, and answers for it until a day."},
 	{"SG1451", "a waiver of an unknown check",
