@@ -2,16 +2,15 @@ package upstream
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
+
+	"github.com/slabgate/slabgate/internal/procnet"
 )
 
 // AnyUID is the ExpectUID of a configuration that takes whoever listens.
@@ -98,59 +97,30 @@ func endOf(a net.Addr) netip.AddrPort {
 	if !ok {
 		return netip.AddrPort{}
 	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	return unmapped(tcp.AddrPort())
 }
 
-// Columns of a line of /proc/net/tcp, as proc_net_tcp(5) has them.
-const (
-	columnLocal  = 1
-	columnRemote = 2
-	columnUID    = 7
-	columnInode  = 9
-	columns      = 10
-)
+// unmapped is an end by which one and the same is equal, whichever table it is in.
+func unmapped(end netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(end.Addr().Unmap().WithZone(""), end.Port())
+}
 
 // findOwner looks for the socket with two ends in a table of the form of
 // /proc/net/tcp and returns whose it is, or errNoOwner.
 func findOwner(table io.Reader, local, remote netip.AddrPort) (uid int, err error) {
 	lines := bufio.NewScanner(table)
 	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < columns || parseEnd(f[columnLocal]) != local || parseEnd(f[columnRemote]) != remote {
-			continue
-		}
-		if f[columnInode] == "0" {
+		row, ok := procnet.Parse(lines.Text())
+		switch {
+		case !ok || unmapped(row.Local) != local || unmapped(row.Remote) != remote:
+		case row.Inode == 0:
 			return 0, errUnowned
+		default:
+			return row.UID, nil
 		}
-		id, err := strconv.ParseUint(f[columnUID], 10, 32)
-		return int(id), err
 	}
 	if err := lines.Err(); err != nil {
 		return 0, err
 	}
 	return 0, errNoOwner
-}
-
-// parseEnd reads 0100007F:2BCB: words of the address in the machine's order, and
-// the port. What is none of that is the zero value.
-func parseEnd(s string) netip.AddrPort {
-	host, port, _ := strings.Cut(s, ":")
-	p, err := strconv.ParseUint(port, 16, 16)
-	if err != nil || len(host)%8 != 0 {
-		return netip.AddrPort{}
-	}
-	var raw []byte
-	for ; host != ""; host = host[8:] {
-		word, err := strconv.ParseUint(host[:8], 16, 32)
-		if err != nil {
-			return netip.AddrPort{}
-		}
-		raw = binary.NativeEndian.AppendUint32(raw, uint32(word))
-	}
-	addr, ok := netip.AddrFromSlice(raw)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(p))
 }

@@ -2,11 +2,10 @@ package host
 
 import (
 	"context"
-	"encoding/hex"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/slabgate/slabgate/internal/procnet"
 )
 
 // socketTables are where the kernel lists sockets, with the state that those have
@@ -51,39 +50,14 @@ func (g *gathering) findUnits() {
 	}
 }
 
-// parseSocket reads a line of /proc/net/tcp, udp and their like. Its columns are
-// sl, local address, remote address, state, queues, timer, retransmits, uid,
-// timeout, inode. A socket in another state is not told.
+// parseSocket reads a line of /proc/net/tcp, udp and their like. A socket in another
+// state is not told.
 func parseSocket(line, state string) (s Socket, ok bool) {
-	columns := strings.Fields(line)
-	if len(columns) < 10 || columns[3] != state {
+	row, ok := procnet.Parse(line)
+	if !ok || row.State != state {
 		return s, false
 	}
-	local, okLocal := parseKernelAddrPort(columns[1])
-	_, okRemote := parseKernelAddrPort(columns[2])
-	uid, err1 := strconv.ParseUint(columns[7], 10, 32)
-	inode, err2 := strconv.ParseUint(columns[9], 10, 64)
-	if !okLocal || !okRemote || err1 != nil || err2 != nil {
-		return s, false
-	}
-	return Socket{Addr: local, UID: int(uid), Inode: inode}, true
-}
-
-// parseKernelAddrPort reads 0100007F:2BCB: words of 32 bits in the order of the
-// processor, which all that slabgate is built for have the low byte first, and a
-// port with the high byte first.
-func parseKernelAddrPort(text string) (netip.AddrPort, bool) {
-	host, port, _ := strings.Cut(text, ":")
-	raw, err1 := hex.DecodeString(host)
-	number, err2 := strconv.ParseUint(port, 16, 16)
-	if err1 != nil || err2 != nil || len(port) != 4 {
-		return netip.AddrPort{}, false
-	}
-	for word := range slices.Chunk(raw, 4) {
-		slices.Reverse(word)
-	}
-	addr, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(addr, uint16(number)), ok
+	return Socket{Addr: row.Local, UID: row.UID, Inode: row.Inode}, true
 }
 
 // findHolders looks through the open files of processes for the sockets, those
