@@ -139,7 +139,7 @@ func (c *doctorCommand) check() error {
 	if len(c.targets) > 0 && !c.plan {
 		return fail(exitUsage, "--target belongs to --plan; to look at another host: slabgate probe %s", strings.Join(c.targets, " "))
 	}
-	return nil
+	return checkTargets(c.targets)
 }
 
 // subject is slabgate's configuration as doctor sees it: that of this host, or nil

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/slabgate/slabgate/internal/doctor"
+	"github.com/slabgate/slabgate/internal/host"
+	"github.com/slabgate/slabgate/internal/probe"
 	"github.com/slabgate/slabgate/internal/testkit"
 )
 
@@ -157,12 +159,40 @@ func TestDoctorPlan(t *testing.T) {
 	o := s.call(t, "doctor", "--plan", "--target", "cache-1.example:11212")
 	o.want(t, exitOK, "--from trusted", "--from semi", "--from untrusted", "cache-1.example:11212", "expected: ",
 		"slabgate doctor trusted.json semi.json untrusted.json", "sudo -u nobody", " unix:/nonexistent/mc.sock ")
-	for line := range strings.Lines(o.out) {
-		_, targets, _ := strings.Cut(line, "-o json ")
-		for _, target := range strings.Fields(strings.Split(targets, ">")[0]) {
-			// What probe refuses to look at it says before it looks.
-			if o := slabgate(t, "probe", "--time", "1ns", target); o.code == exitUsage && !strings.Contains(o.err, "resolve") && !strings.Contains(o.err, "addresses") && !strings.Contains(o.err, "no such host") && !strings.Contains(o.err, "lookup") {
-				t.Errorf("probe does not take %q: %s", target, o.err)
+	slabgate(t, "doctor", "--plan", "--target", "$(id):11").want(t, exitUsage, "--target")
+	slabgate(t, "doctor", "--plan", "--target", "cache:port").want(t, exitUsage, "--target")
+}
+
+// TestPlannedTargets are those that probe takes, and that others reach.
+func TestPlannedTargets(t *testing.T) {
+	for _, tc := range []struct {
+		upstream, inside, outside string
+		listeners, targets        []string
+	}{
+		{upstream: "unix:/run/mc.sock", listeners: []string{":11212"}, inside: "unix:/run/mc.sock", outside: "cache-1:11211 cache-1:11212"},
+		{upstream: "127.0.0.1:11300", listeners: []string{"10.8.8.8:11212", "127.0.0.1:11213", "unix:/run/app.sock?mode=0660", "systemd:web"},
+			inside: "127.0.0.1:11300 127.0.0.1:11213", outside: "cache-1:11300 10.8.8.8:11212"},
+		{upstream: "[::1]:11211", listeners: []string{"[::]:11212", "[fd00::1]:11212"}, inside: "[::1]:11211", outside: "cache-1:11211 cache-1:11212 [fd00::1]:11212"},
+		{upstream: "unix:/run/mc.sock", listeners: []string{":11212"}, targets: []string{"cache.example:443"}, inside: "unix:/run/mc.sock", outside: "cache-1:11211 cache.example:443"},
+		{inside: "127.0.0.1:11211", outside: "cache-1:11211"},
+	} {
+		var subject *host.Subject
+		if tc.upstream != "" {
+			subject = &host.Subject{Upstream: tc.upstream}
+		}
+		for _, address := range tc.listeners {
+			subject.Listeners = append(subject.Listeners, host.SubjectListener{Address: address})
+		}
+		inside, outside := planTargets(subject, "cache-1", tc.targets)
+		if got := strings.Join(inside, " "); got != tc.inside {
+			t.Errorf("%s: inside %q, want %q", tc.upstream, got, tc.inside)
+		}
+		if got := strings.Join(outside, " "); got != tc.outside {
+			t.Errorf("%s: outside %q, want %q", tc.upstream, got, tc.outside)
+		}
+		for _, target := range slices.Concat(inside, outside) {
+			if _, err := probe.ParseTarget(target, probe.DefaultPorts(), false); err != nil {
+				t.Errorf("probe does not take %q: %v", target, err)
 			}
 		}
 	}
