@@ -277,3 +277,11 @@ func TestDoctorWaives(t *testing.T) {
 	}
 	slabgate(t, "doctor", "--offline", tree, "--waive", s.path("gone.yaml")).want(t, exitNoFile, "gone.yaml")
 }
+
+// TestHelpOfEveryCheck: each id that stands in a report is explained.
+func TestHelpOfEveryCheck(t *testing.T) {
+	for _, id := range []string{"NET-01", "host-03", "PRB-02", "WAIVE-01", "WAIVE-02"} {
+		slabgate(t, "help", id).want(t, exitOK, strings.ToUpper(id)+"  ", "\n\n")
+	}
+	slabgate(t, "help", "NET-99").want(t, exitUsage, "NET-99")
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/slabgate/slabgate/internal/doctor"
 	"github.com/slabgate/slabgate/internal/finding"
+	"github.com/slabgate/slabgate/internal/probe"
 	"github.com/slabgate/slabgate/policy"
 )
 
@@ -49,9 +51,9 @@ func helpCode(io stdio, code string) error {
 	return fail(exitUsage, "no finding has the code %q", code)
 }
 
-// checkCalled is the check of doctor that the arguments name, or nil.
+// checkCalled is the check of doctor or probe that the arguments name, or nil.
 func checkCalled(args []string) *doctor.Check {
-	for _, c := range doctor.Checks() {
+	for _, c := range slices.Concat(doctor.Checks(), probe.Checks(), doctor.OfWaivers()) {
 		if len(args) == 1 && strings.EqualFold(args[0], c.ID) {
 			return &c
 		}

@@ -105,7 +105,7 @@ func (l *lookout) reloaded(taken bool, found finding.List) {
 		return
 	}
 	for i := range found {
-		if f := &found[i]; f.Severity == finding.Error {
+		if f := &found[i]; f.Severity == finding.Error && len(l.reload.Problems) < maxLogged {
 			l.reload.Problems = append(l.reload.Problems, f.Code+" "+f.Problem)
 		}
 	}

@@ -17,11 +17,11 @@ type Vantage struct {
 // Vantages are the three places a service must be looked at from.
 var Vantages = []Vantage{
 	{"trusted", "the same host or pod, as another user than slabgate and memcached",
-		"memcached does not answer; slabgate asks for TLS and a login"},
+		"memcached does not answer; slabgate asks for TLS or a login"},
 	{"semi", "another host of the same subnet, or another pod of the same namespace",
-		"memcached does not answer, over TCP or UDP; slabgate asks for TLS and a login"},
+		"memcached does not answer, over TCP or UDP; slabgate speaks TLS alone, and demands a certificate or a login"},
 	{"untrusted", "another network, such as the internet or a guest network",
-		"nothing answers; or slabgate alone, with nothing but TLS"},
+		"nothing answers; or slabgate, with TLS alone, and demands a certificate or a login"},
 }
 
 // scan is what doctor reads of the JSON of `slabgate probe`.

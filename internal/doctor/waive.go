@@ -115,6 +115,15 @@ var (
 		"delete the entry, or correct its id and subject"}
 )
 
+// OfWaivers are the questions that are asked of waivers themselves. Nothing runs them:
+// [Waive] answers them.
+func OfWaivers() (list []Check) {
+	for _, c := range []complaint{expired, idle} {
+		list = append(list, Check{ID: c.id, Title: c.title, Severity: c.severity, Why: c.why})
+	}
+	return list
+}
+
 func (w *Waiver) record(c complaint, scope string, at Evidence) Record {
 	return Record{
 		ID: c.id, Title: c.title, Severity: c.severity, Status: c.status, Scope: scope, Subject: at.Text,

@@ -28,6 +28,9 @@ type check struct {
 	skipped   string // what is said if nothing could be judged
 }
 
+// Checks are the questions that a probe answers. Only a probe runs them.
+func Checks() []doctor.Check { return new(Report).checks() }
+
 // checks are the table in the form in which doctor runs checks.
 func (r *Report) checks() (list []doctor.Check) {
 	for _, c := range table {
