@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/slabgate/slabgate/internal/procnet"
@@ -40,13 +42,25 @@ func (c *conn) ownedBy(want int) error {
 	if err != nil {
 		return fmt.Errorf("whose memcached it is cannot be told: %w", err)
 	}
-	switch {
-	case got == want:
-		return nil
-	case got == overflowUID:
-		return fmt.Errorf("it belongs to uid %d, which also stands for everybody whom a user namespace hides (PrivateUsers=no shows them), and expect_uid is %d", got, want)
+	if got == overflowUID && hidesUsers() {
+		return fmt.Errorf("it belongs to uid %d, which stands for everybody whom a user namespace hides: PrivateUsers=no in the unit shows them", got)
 	}
-	return fmt.Errorf("it belongs to uid %d, and expect_uid is %d", got, want)
+	if got != want {
+		return fmt.Errorf("it belongs to uid %d, and expect_uid is %d", got, want)
+	}
+	return nil
+}
+
+// hidesUsers tells whether this process is in a user namespace in which not every
+// user has an id of its own.
+func hidesUsers() bool {
+	uidMap, err := os.ReadFile("/proc/self/uid_map")
+	return err != nil || !isWhole(string(uidMap))
+}
+
+// isWhole tells whether a map of user_namespaces(7) is that of a whole machine.
+func isWhole(uidMap string) bool {
+	return slices.Equal(strings.Fields(uidMap), []string{"0", "0", "4294967295"})
 }
 
 // ownerOf is the user at the other end of a connection within this host.

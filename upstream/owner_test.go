@@ -171,3 +171,14 @@ func FuzzFindOwner(f *testing.F) {
 		}
 	})
 }
+
+// TestUsersThatAreHidden: one id stands for all of them, and is nobody's word.
+func TestUsersThatAreHidden(t *testing.T) {
+	for uidMap, want := range map[string]bool{
+		"         0          0 4294967295\n": true, "0 990 1\n": false, "0 0 1\n990 990 1\n": false, "": false, "0 100000 65536\n": false,
+	} {
+		if got := isWhole(uidMap); got != want {
+			t.Errorf("%q: whole %v, want %v", uidMap, got, want)
+		}
+	}
+}
