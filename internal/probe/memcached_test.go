@@ -22,8 +22,8 @@ import (
 
 // Canaries: neither may be in anything that a probe shows.
 const (
-	canaryKey   = "canarykey:7731"
-	canaryValue = "canaryvalue-9942"
+	canaryKey   = "canarykey:77310042886"
+	canaryValue = "canaryvalue-99420077133"
 )
 
 // quick is a Config for targets on this host.
@@ -60,7 +60,7 @@ func look(t *testing.T, c Config) (*Report, *Endpoint) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, canary := range []string{canaryKey, "canarykey", "7731", canaryValue, "canaryvalue", "9942"} {
+	for _, canary := range []string{canaryKey, "canarykey", "77310042886", canaryValue, "canaryvalue", "99420077133"} {
 		if bytes.Contains(data, []byte(canary)) {
 			t.Errorf("the report holds %q:\n%s", canary, data)
 		}
@@ -158,6 +158,33 @@ func least(version, other string) bool {
 	return number(version) >= number(other)
 }
 
+// misses are the forms that should find a key on the version that was asked, and told
+// neither a key nor a value.
+func misses(t *testing.T, e *Endpoint) (names []string) {
+	t.Helper()
+	version := ""
+	for _, a := range e.Answers {
+		if a.Asked == "version" {
+			version = strings.TrimPrefix(a.Said, "VERSION ")
+		}
+	}
+	for _, f := range formsTo(dump, value) {
+		since, known := showing[f.name]
+		if !known {
+			t.Errorf("%s: nothing says which version it finds a key on", f.name)
+		}
+		if since == "" || !least(version, since) {
+			continue
+		}
+		for _, a := range e.answers(overPlain, func(a *Answer) bool { return a.Asked == f.name }) {
+			if a.Keys == 0 && a.Values == 0 {
+				names = append(names, f.name)
+			}
+		}
+	}
+	return names
+}
+
 // TestEveryFormFindsTheKey holds each way to list keys against every memcached
 // there is: what does not find a key where it is open proves nothing elsewhere.
 func TestEveryFormFindsTheKey(t *testing.T) {
@@ -171,25 +198,18 @@ func TestEveryFormFindsTheKey(t *testing.T) {
 			mc := full(t, binary)
 			traffic(t, mc)
 			r, e := look(t, quick(t, mc.Addr()))
-			version := ""
-			for _, a := range e.Answers {
-				if a.Asked == "version" {
-					version = strings.TrimPrefix(a.Said, "VERSION ")
+			missed := misses(t, e)
+			// memcached moves what is read between its lists, and a form shows one of them.
+			for range 20 {
+				if len(missed) == 0 {
+					break
 				}
+				r, e = look(t, quick(t, mc.Addr()))
+				again := misses(t, e)
+				missed = slices.DeleteFunc(missed, func(m string) bool { return !slices.Contains(again, m) })
 			}
-			for _, f := range formsTo(dump, value) {
-				since, known := showing[f.name]
-				if !known {
-					t.Errorf("%s: nothing says which version it finds a key on", f.name)
-				}
-				if since == "" || !least(version, since) {
-					continue
-				}
-				for _, a := range e.answers(overPlain, func(a *Answer) bool { return a.Asked == f.name }) {
-					if a.Keys == 0 && a.Values == 0 {
-						t.Errorf("%s on %s: no key and no value; it said %s, %s", f.name, version, a.Outcome, a.Said)
-					}
-				}
+			if len(missed) > 0 {
+				t.Errorf("no key and no value by %q", missed)
 			}
 			if e.Keys == 0 || e.Values == 0 || e.Items != 1 || !strings.Contains(e.Looks, "a:9 (1)") {
 				t.Errorf("keys %d, values %d, items %d, looks %q", e.Keys, e.Values, e.Items, e.Looks)
